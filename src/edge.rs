@@ -46,9 +46,9 @@ pub fn set_up(
         let shared = RedisDenials::new(redis, Arc::clone(&denials), Arc::clone(&clock));
         let link = shared.link();
         let part = parts.sweep("ended-sessions");
-        let begun = Arc::clone(&part);
+        let started_part = Arc::clone(&part);
         tokio::spawn(supervise(part, stopping.clone(), move || {
-            begun.set(Condition::Working);
+            started_part.set(Condition::Working);
             let shared = Arc::clone(&shared);
             tokio::spawn(async move {
                 shared.run().await;
@@ -70,7 +70,8 @@ pub fn set_up(
     Ok((edge, EdgeStatus { limits, proxies, link }))
 }
 
-/// Returns the same edge for routes that this process handles itself: it reads whole request bodies.
+/// Returns the same edge for routes that this process handles itself. Their request bodies are read
+/// completely before the handler runs.
 pub fn with_whole_bodies(edge: Edge) -> Edge {
     Edge { bodies: Bodies::ReadHere, ..edge }
 }

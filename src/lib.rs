@@ -1,8 +1,8 @@
-//! Composition of Souk: the configuration, the wiring of roles to engines, and the command line.
+//! The program `souk`: it reads the configuration, connects the ports to engines, and has the command line.
 //!
-//! This crate makes no business decision. `drivers` run the step functions of the kernel with tasks, time and
-//! I/O. `embedded` opens the engines of a data folder and starts the drivers on them. `serve` adds the HTTP
-//! server, and `gateway` runs the edge as a separate process.
+//! This crate contains no business rules. `drivers` runs the step functions of the kernel with tasks, time
+//! and I/O. `embedded` opens the engines of a data folder and starts the drivers on them. `serve` adds the
+//! HTTP server, and `gateway` runs the edge as a separate process.
 
 pub mod cli;
 pub mod clock;

@@ -53,7 +53,7 @@ impl OrderOwner {
 pub struct GuestOrder {
     /// Id of the order.
     pub order: OrderId,
-    /// The e-mail address, sealed under the key of the guest.
+    /// The e-mail address, sealed with the key of the guest.
     pub email: Personal<String>,
 }
 
@@ -75,7 +75,8 @@ pub trait OrderFinder: Send + Sync + 'static {
     /// Returns the payment that a refund or void belongs to.
     async fn payment_of(&self, debt: DebtId) -> Result<Option<PaymentId>, Problem>;
 
-    /// Returns the number of refused refunds and voids that staff has not handled yet.
+    /// Returns the number of open debts: refunds and voids that the payment provider declined and that staff
+    /// have not retried, settled or withdrawn.
     async fn open_debts(&self) -> Result<i64, Problem>;
 }
 

@@ -33,7 +33,7 @@ pub fn problem<R: Rejection>(error: CommandError<R>) -> Problem {
     }
 }
 
-/// Returns the public code of a rejection: every missing thing has the one code `not-found`.
+/// Returns the public code of a rejection: for everything that does not exist it is `not-found`.
 fn code_of(code: &'static str) -> &'static str {
     if code.ends_with("-not-found") { "not-found" } else { code }
 }

@@ -1,8 +1,8 @@
 //! The list of all aggregates, and the ports that their commands are sent to.
 //!
-//! Everything that exists once per aggregate is generated from
-//! [`for_each_aggregate!`](crate::for_each_aggregate): the ports in this module, the fold that shows the state
-//! of a stream, and the fuzz target of event payloads.
+//! Code that must exist once for each aggregate is generated from
+//! [`for_each_aggregate!`](crate::for_each_aggregate): the ports in this module, the fold that shows the
+//! state of a stream, and the fuzz target of event payloads.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use souk_eventsourcing::{CommandPort, Decider};
 
 /// Calls a macro with `field: Aggregate` for every aggregate of the shop.
 ///
-/// The stored corpus of the fuzz target refers to aggregates by their position in this list, so new aggregates
-/// must be appended.
+/// The stored corpus of the fuzz target refers to aggregates by their index in this list, so new aggregates
+/// must be added at its end.
 #[macro_export]
 macro_rules! for_each_aggregate {
     ($call:ident) => {

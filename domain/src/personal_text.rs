@@ -13,7 +13,7 @@ use souk_eventsourcing::{KeyRing, Person, Personal};
 pub enum PersonalText {
     /// A plain text.
     Plain(String),
-    /// A personal text, under the key of a person.
+    /// A personal text, which is sealed with the key of a person.
     Personal(Personal<String>),
 }
 
@@ -37,7 +37,8 @@ impl PersonalText {
         }
     }
 
-    /// Returns the text; `None` if the person is erased.
+    /// Returns the text; `None` if it is sealed and `keys` does not hold the person's key, for example after
+    /// an erasure.
     pub fn reveal(&self, keys: &KeyRing) -> Option<String> {
         match self {
             Self::Plain(text) => Some(text.clone()),

@@ -1,4 +1,4 @@
-//! The text rules of every text that the shop stores.
+//! The rule for each text that the shop stores.
 
 use crate::limits::{
     ATTRIBUTE_BYTES_MAX, DESCRIPTION_BYTES_MAX, IMAGE_URL_CHARS_MAX, NAME_CHARS_MAX, ORDER_CODE_CHARS_MAX,
@@ -7,7 +7,7 @@ use crate::limits::{
 
 use crate::text::TextRule;
 
-/// A line of an address, a label or a phone number; may be empty.
+/// A label, a phone number, or an optional line of an address; may be empty.
 pub const SHORT: TextRule = TextRule::line(0, SHORT_CHARS_MAX);
 /// A person's name, or a required line of an address.
 pub const SHORT_NEEDED: TextRule = TextRule::line(1, SHORT_CHARS_MAX);
@@ -34,7 +34,7 @@ pub const OPTION_VALUE: TextRule = TextRule::line(0, TEXT_CHARS_MAX);
 /// URL of an image.
 pub const IMAGE_URL: TextRule = TextRule::line(1, IMAGE_URL_CHARS_MAX);
 /// Description of a product. It comes from another system and is stored unchanged. Of 19,406 real products,
-/// four have a separator or a mark in the description, and six have control characters in attributes.
+/// four have a description, and six have attributes, with characters that the other rules refuse.
 pub const DESCRIPTION: TextRule = TextRule::foreign(DESCRIPTION_BYTES_MAX);
 /// Value of an attribute. It comes from another system and is stored unchanged.
 pub const ATTRIBUTE_VALUE: TextRule = TextRule::foreign(ATTRIBUTE_BYTES_MAX);

@@ -3,7 +3,7 @@
 //! Invariants: no id is random in this crate. A driver creates a new id (UUIDv7), or this module derives
 //! an id (UUIDv8) from its cause. A repeat after a crash therefore finds the same streams and events. A
 //! derived id keeps the first 48 bits of its origin, which hold the time in milliseconds. Ids of about the
-//! same time are thus neighbours in an index, and appends stay fast on a log of millions of events.
+//! same time are thus next to each other in an index, and appends stay fast on a log of millions of events.
 //!
 //! On failure: a text that is not a valid stream name is rejected with [`StreamNameError`].
 
@@ -120,7 +120,7 @@ impl fmt::Display for Revision {
     }
 }
 
-/// Place of an event in the whole log. Positions increase strictly, may have gaps, and depend on the
+/// Number of an event in the whole log. Positions increase strictly, may have gaps, and depend on the
 /// storage engine. No event payload may contain a position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position(pub u64);

@@ -7,8 +7,8 @@
 //! Invariants: a row is computed from the events of its own streams only. Data of other streams is joined
 //! by the query. Each change is written in one transaction with its checkpoint.
 //!
-//! On failure: a projector that panics on an event parks one row ([`crate::parking`]). A failed write
-//! leaves the database unchanged, and the same events are applied again.
+//! On failure: if a projector panics on an event, the runtime parks one row ([`crate::parking`]). A failed
+//! write leaves the database unchanged, and the same events are applied again.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -52,18 +52,19 @@ pub enum Value {
 /// Table of sums over the rows of a model. Each row contributes to any number of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sum {
-    /// Name of the view. The table has this name and the model's version.
+    /// Name of the view. The name of a build's table also has the model's version and the build's number.
     pub name: &'static str,
     /// Summed columns. Every sum also has a column `contributors`, the number of contributing rows.
     pub columns: &'static [&'static str],
 }
 
-/// Shape of a read model: a table named `name_vVERSION`, and a view `name` that queries use.
+/// Shape of a read model: a table named `name_vVERSION_BUILD` in each build, and a view `name` that queries
+/// use.
 ///
 /// In addition to its columns, every table has `key` (text, primary key) and `doc` (JSON).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Model {
-    /// Name in plural, as in `orders`.
+    /// Name, a plural such as `orders`.
     pub name: &'static str,
     /// Version. Any change of keys, rows, columns or contributions needs a higher version.
     pub version: u32,
@@ -90,7 +91,7 @@ pub struct Contribution {
 pub trait Projector: Send + Sync + 'static {
     /// Shape of the read model.
     const MODEL: Model;
-    /// Content that the projector needs of an event. It is decoded once per event, even if the event changes
+    /// The part of an event that the projector needs. It is decoded once per event, even if the event changes
     /// several rows.
     type Event: Send + Sync;
     /// JSON document of a row.
@@ -102,8 +103,8 @@ pub trait Projector: Send + Sync + 'static {
     fn read(event: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError>;
     /// Returns the keys of the rows that the event may change.
     fn keys(event: &Self::Event, recorded: &RecordedEvent) -> Vec<String>;
-    /// Returns the row after the event. An argument of `None` means that the row does not exist; a result of
-    /// `None` removes it.
+    /// Returns the row after the event. `row` is `None` if the row does not exist. If the result is `None`,
+    /// the row is removed.
     fn project(
         key: &str,
         row: Option<Self::Row>,
@@ -155,7 +156,7 @@ pub struct Build {
 pub enum Purpose {
     /// The build will replace the live one.
     Next,
-    /// The build shows the model as of this position.
+    /// The build holds the rows as they were at this position.
     Until(Position),
 }
 
@@ -192,7 +193,7 @@ pub struct ModelChange {
 /// Error of the database of read models. A failed operation leaves the database unchanged.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReadModelError {
-    /// Another writer holds the database for longer than the timeout; the operation may be retried.
+    /// Another writer has locked the database for longer than the timeout; the operation may be retried.
     #[error("the read models' database is busy: {0}")]
     Busy(String),
     /// Any other error; the text is the database's message.
@@ -200,12 +201,13 @@ pub enum ReadModelError {
     Failed(String),
 }
 
-/// Port to the database of read models, for its only writer. Queries do not use this port.
+/// Port to the database of read models, for the programs that write it: the shop and a rebuild. Queries do
+/// not use this port.
 #[async_trait]
 pub trait ReadModelStore: Send + Sync + 'static {
-    /// Opens one build of each model, in the version of `models`: the live build, or, if the live build has
-    /// another version, the build that will replace it. Creates a live build for a model that has no build,
-    /// and removes the builds of models that are not in the list.
+    /// Opens one build of each model, in the version that `models` names. If the live build has another
+    /// version, this is the build that will replace it. A missing build is created; it is live at once if the
+    /// model has no live build. Marks the builds of models that are not in the list for removal.
     async fn open(&self, models: &[&'static Model]) -> Result<Vec<OpenBuild>, ReadModelError>;
     /// Opens the build for this purpose beside the live one, and creates it if it does not exist. `now` is
     /// stored as the time of the last request for the build, which [`ReadModelStore::expire`] uses.
@@ -217,7 +219,8 @@ pub trait ReadModelStore: Send + Sync + 'static {
     ) -> Result<OpenBuild, ReadModelError>;
     /// Returns the build that will replace the live one, if one was begun for the model's version.
     async fn next(&self, model: &'static Model) -> Result<Option<OpenBuild>, ReadModelError>;
-    /// Returns key and document of each of these rows that exists, in any order.
+    /// Returns the keys and documents of the rows with these keys, in any order. Rows that do not exist are
+    /// left out.
     async fn load(&self, build: Build, keys: Vec<String>) -> Result<Vec<(String, Vec<u8>)>, ReadModelError>;
     /// Writes all changes with their checkpoints in one transaction.
     async fn commit(&self, changes: Vec<ModelChange>) -> Result<(), ReadModelError>;

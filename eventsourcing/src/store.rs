@@ -35,7 +35,8 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// Returns the condition that the stream's last revision is `last`; `None` means that it has no event.
+    /// Returns the condition that the stream's last revision is `last`, or for `None` that the stream has no
+    /// event.
     pub fn from_last(last: Option<Revision>) -> Self {
         last.map_or(Self::NoStream, Self::Revision)
     }
@@ -48,7 +49,8 @@ pub struct Append {
     pub stream: StreamName,
     /// Condition on the stream's last revision.
     pub expected: Expected,
-    /// Events to append, at most [`APPEND_EVENTS_MAX`]. The events of one command are neighbours.
+    /// Events to append, at most [`APPEND_EVENTS_MAX`]. The events of one command follow each
+    /// other directly.
     pub events: Vec<NewEvent>,
 }
 
@@ -61,7 +63,7 @@ pub struct Appended {
     pub positions: Vec<Position>,
 }
 
-/// Place of the events of an earlier command in its stream.
+/// First and last event of an earlier command in a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundCommand {
     /// First event of the command.
@@ -72,8 +74,8 @@ pub struct FoundCommand {
     pub last_position: Position,
 }
 
-/// Reason why an append failed. The log holds none of its events, except perhaps after
-/// [`AppendError::Store`].
+/// Reason why an append failed. The log holds no event of the append, except perhaps
+/// after [`AppendError::Store`].
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
     /// The stream does not meet the condition in [`Append::expected`].
@@ -84,7 +86,7 @@ pub enum AppendError {
         /// Last revision of the stream, if the engine knows it.
         current: Option<Revision>,
     },
-    /// The log already holds one of the events, since the command was done before.
+    /// The log already holds one of the events, because the command was executed before.
     #[error("stream {stream} already holds an event of this command")]
     Duplicate {
         /// Stream of the append.
@@ -212,8 +214,8 @@ pub trait EventStore: Send + Sync + 'static {
     /// them does not roll back the others.
     async fn append(&self, append: Append) -> Result<Appended, AppendError>;
 
-    /// Returns the place of the command's events in the stream; `None` if the stream has no event of it.
-    /// Events that were appended later do not matter.
+    /// Finds the first and the last event of a command in a stream. Returns `None` if the stream has no event
+    /// of the command. Finds it also if the stream has later events.
     async fn find_command(
         &self,
         stream: &StreamName,

@@ -35,7 +35,8 @@ impl Subscription {
     }
 
     /// Returns the next page, and waits if the subscription is at the head of the log. A page without events
-    /// means that the log had events, but none matched. The future can be dropped without losing an event.
+    /// means that the log had new events, but none of them matched. The future can be dropped without losing
+    /// an event.
     pub async fn next(&mut self) -> Result<Page, StoreError> {
         loop {
             let page = self.store.read_all(self.position, self.page_events_max, &self.filter).await?;

@@ -109,7 +109,7 @@ where
     /// Checks that the command was rejected with this code.
     ///
     /// # Panics
-    /// If the command was accepted or rejected with another code.
+    /// If the command was accepted, or was rejected with another code.
     #[track_caller]
     pub fn then_refused(self, code: &str) {
         match self.result {
@@ -155,12 +155,13 @@ pub fn key_of(person: &Person) -> PersonKey {
     PersonKey::new(*blake3::hash(person.as_str().as_bytes()).as_bytes())
 }
 
-/// Seals the open values of events with the keys of tests, as the program does before an append.
+/// Seals the open values of events with the keys that [`key_of`] returns. The program seals them before an
+/// append too, with its own keys.
 pub fn sealed(events: Vec<NewEvent>) -> Vec<NewEvent> {
     sealed_except(events, |_| false)
 }
 
-/// Seals like [`sealed`], but treats some people as erased and marks their values as erased.
+/// Seals like [`sealed`], but marks the values of erased people as erased.
 pub fn sealed_except(mut events: Vec<NewEvent>, is_erased: impl Fn(&Person) -> bool) -> Vec<NewEvent> {
     let People { sealed, copied } = people(&events);
     let people_with_key = sealed.into_iter().chain(copied).filter(|person| !is_erased(person));
@@ -176,17 +177,18 @@ pub fn sealed_except(mut events: Vec<NewEvent>, is_erased: impl Fn(&Person) -> b
 /// Store of keys in memory, for tests.
 #[derive(Debug, Default)]
 pub struct KeysInMemory {
-    /// Erased people; the value is true if the erasure is settled.
+    /// Erased people; the value is true if all steps of the erasure are done.
     erased: Mutex<BTreeMap<Person, bool>>,
     index: Mutex<IndexInMemory>,
 }
 
 #[derive(Debug, Default)]
 struct IndexInMemory {
-    /// Alias of each name.
+    /// Alias of each name. A name is, for example, the keyed hash of an e-mail address.
     aliases: BTreeMap<String, String>,
+    /// Names, each with a person who is found by it.
     links: BTreeSet<(String, Person)>,
-    /// People who received a key for sealing.
+    /// People whose key was requested for sealing.
     keyed: BTreeSet<Person>,
     /// Number of aliases that were created.
     alias_count: u64,

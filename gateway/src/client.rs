@@ -80,7 +80,8 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// Returns true if a request has come through a proxy in a private network that is not trusted.
+    /// Returns true if a request with a header of a proxy has come from an address of this machine or of a
+    /// private network, and no trusted proxy has this address.
     pub fn has_seen_untrusted_proxy(&self) -> bool {
         self.warned.untrusted_proxy.load(Ordering::Relaxed)
     }
@@ -93,8 +94,9 @@ impl TrustedProxies {
     }
 
     /// Returns the client of a request. The client address is the right-most entry of `X-Forwarded-For` that
-    /// is not the address of a trusted proxy. Entries to the left of it may be invented. An unreadable entry
-    /// hides the client.
+    /// is not the address of a trusted proxy. Entries to the left of it may be invented. If all entries are
+    /// trusted proxies, it is the left-most entry. If an unreadable entry comes first, read from the right,
+    /// the client address is not known.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
         let peer = peer.to_canonical();
         if !PROXY_HEADERS.iter().any(|name| headers.contains_key(*name)) {
@@ -125,13 +127,14 @@ impl TrustedProxies {
 
     /// Returns the client of a request with a header of a proxy, from a peer that is not trusted. A peer on
     /// another machine counts as the client itself, because anybody can send such headers. A peer on this
-    /// machine is probably a proxy for many clients.
+    /// machine is probably a proxy for many clients, so the client address is not known.
     fn client_of_untrusted(&self, peer: IpAddr) -> Client {
-        if is_nearby(peer) && !self.warned.untrusted_proxy.swap(true, Ordering::Relaxed) {
+        if is_local_or_private(peer) && !self.warned.untrusted_proxy.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 %peer,
-                "requests with headers of a proxy come from an address that is not a trusted proxy, so limits count all \
-                 its clients as one; if it is a proxy, add it to SOUK_TRUSTED_PROXIES"
+                "requests with headers of a proxy come from an address that is not a trusted proxy, so limits \
+                 count all clients behind this address as one; if the address is a proxy, add it to \
+                 SOUK_TRUSTED_PROXIES"
             );
         }
         if peer.is_loopback() { Client::hidden_by(peer) } else { Client::at(peer, AddressSource::Connection) }
@@ -141,8 +144,8 @@ impl TrustedProxies {
         if !self.warned.unreadable_client.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 %proxy,
-                "a trusted proxy sends no readable client address in X-Forwarded-For, so limits count all such clients as \
-                 one; configure the proxy to send the client address"
+                "a trusted proxy sends no readable client address in X-Forwarded-For, so limits count all \
+                 clients without an address as one; configure the proxy to send the client address"
             );
         }
         Client::hidden_by(proxy)
@@ -150,7 +153,7 @@ impl TrustedProxies {
 }
 
 /// Returns true for addresses of this machine and of private networks. Most proxies have such an address.
-fn is_nearby(address: IpAddr) -> bool {
+fn is_local_or_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
         IpAddr::V6(address) => {
@@ -232,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_client_does_not_count_as_its_proxy() {
+    fn a_client_with_an_unreadable_address_does_not_count_as_its_proxy() {
         for entry in
             ["unknown", "_hidden", "192.0.2.1, nonsense", "203.0.113.9:99999", "[::1", "\u{e9}", " , "]
         {
@@ -247,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_with_a_header_of_a_proxy_does_not_count_as_this_machine() {
+    fn a_request_with_a_header_of_a_proxy_does_not_count_as_a_request_of_this_machine() {
         let trusted = TrustedProxies::default();
         let caller = |trusted: &TrustedProxies, name: &'static str, peer: &str| {
             let headers = HeaderMap::from_iter([(
@@ -264,8 +267,8 @@ mod tests {
             }
         }
         assert!(caller(&trusted, "accept", "127.0.0.1").is_this_machine());
-        // The same holds if a trusted proxy names a loopback address: it may be the proxy's machine, or
-        // invented.
+        // The same holds if a trusted proxy names a loopback address: the address may mean the machine of the
+        // proxy, or may be invented.
         let trusted = TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]);
         for name in PROXY_HEADERS {
             assert!(!caller(&trusted, name, "127.0.0.1").is_this_machine(), "{name}");

@@ -39,7 +39,7 @@ async fn describe_caller(caller: Caller) -> String {
     format!("{subject} {:?}", caller.cart)
 }
 
-/// Responds with 404 after a lookup of some milliseconds.
+/// Responds with 404 after a lookup that takes as many milliseconds as the path says.
 async fn missing_order(axum::extract::Path(milliseconds): axum::extract::Path<u64>) -> Problem {
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     Problem::new("not-found", "the order does not exist")
@@ -57,7 +57,7 @@ fn server() -> Server {
         .route("/api/cart/items", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/api/products", get(|| async { panic!("secret internals") as String }))
         .route("/api/products/{id}", get(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
-        .route("/api/inventory/stock/{sku}", get(|| async { Problem::new("sku-taken", "it is") }))
+        .route("/api/inventory/stock/{sku}", get(|| async { Problem::new("sku-taken", "the SKU is taken") }))
         .route("/api/orders/{id}", get(missing_order))
         .merge(catalogue::pages());
     let settings = Edge {
@@ -127,20 +127,20 @@ async fn the_time_of_a_404_does_not_reveal_other_customers_orders() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_without_long_pauses_has_a_timeout_too() {
+async fn a_body_that_arrives_too_slowly_is_refused_even_without_long_pauses() {
     let server = server();
-    let every = |seconds: u64, bytes: usize| {
+    let request = |pause_s: u64, chunk_bytes: usize| {
         let chunks = futures_util::stream::unfold((), move |()| async move {
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
-            Some((Ok::<_, std::io::Error>(Bytes::from(vec![b' '; bytes])), ()))
+            tokio::time::sleep(Duration::from_secs(pause_s)).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from(vec![b' '; chunk_bytes])), ()))
         });
         let body = Body::from_stream(futures_util::StreamExt::take(chunks, 40));
         Request::post("/api/cart/items").header("x-api-version", "v1").body(body).unwrap()
     };
     let started = tokio::time::Instant::now();
-    server.problem(every(9, 1), 408, "request-timeout").await;
+    server.problem(request(9, 1), 408, "request-timeout").await;
     assert_eq!(started.elapsed().as_secs(), 27);
-    let (status, _, length) = server.send(every(9, 16 * 1_024)).await;
+    let (status, _, length) = server.send(request(9, 16 * 1_024)).await;
     assert_eq!((status, length), (StatusCode::OK, (40 * 16 * 1_024).to_string()));
 }
 
@@ -277,10 +277,10 @@ async fn a_body_may_have_one_mebibyte_and_no_more() {
 async fn a_large_body_without_a_length_is_read_to_its_end_before_the_response() {
     let server = server();
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(1);
-    let frames = Bytes::from(vec![b'x'; BODY_BYTES_MAX]);
+    let frame = Bytes::from(vec![b'x'; BODY_BYTES_MAX]);
     let sending = tokio::spawn(async move {
         for _ in 0..4 {
-            sender.send(frames.clone()).await.expect("the server reads on");
+            sender.send(frame.clone()).await.expect("the server continues to read");
         }
     });
     let frames = futures_util::stream::unfold(receiver, |mut receiver| async move {
@@ -293,7 +293,7 @@ async fn a_large_body_without_a_length_is_read_to_its_end_before_the_response() 
 }
 
 #[tokio::test]
-async fn every_code_has_a_page_that_explains_it() {
+async fn every_problem_code_has_a_page_that_explains_it() {
     let server = server();
     for entry in catalogue::CATALOGUE {
         let (status, _, body) = server.get(&format!("/problems/{}", entry.code), &[]).await;

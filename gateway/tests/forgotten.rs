@@ -42,6 +42,6 @@ async fn a_route_without_a_row_refuses_every_request() {
         let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(response.status().as_u16(), 500, "{bearer:?}");
     }
-    // The program checks this for each route at its start, and so does a test.
+    // At its start, the program calls this function for each route, and panics if it returns false.
     assert!(!document::secure("GET", "/api/forgotten", &mut Operation::default()));
 }

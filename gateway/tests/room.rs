@@ -1,4 +1,5 @@
-//! Memory budgets that the requests of one process share: bodies, responses, heads and running requests.
+//! Budgets that the requests of one process share: bytes of bodies, responses and heads, and places of
+//! running requests.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
@@ -23,7 +24,7 @@ use souk_http::Keys;
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
-/// Longer than a request takes that does not have to wait.
+/// Time within which a request ends if it does not have to wait.
 const SOON: Duration = Duration::from_millis(100);
 
 struct Server {
@@ -61,7 +62,7 @@ fn request(client: u8, method: &str, path: &str, body: Body) -> Request<Body> {
     request.extension(ConnectInfo(peer)).body(body).unwrap()
 }
 
-/// Returns a body of one piece that never ends.
+/// Returns a body that sends one piece and then neither sends more nor ends.
 fn endless(bytes: usize) -> Body {
     let piece =
         futures_util::stream::once(async move { Ok::<_, Infallible>(Bytes::from(vec![b' '; bytes])) });
@@ -111,14 +112,14 @@ async fn slow_bodies_share_one_budget_and_leave_room_for_other_clients() {
     }
     let other = request(2, "POST", "/api/cart/items", Body::from(vec![b' '; 8 * 1024]));
     assert_eq!(server.send(other).await.status(), 200);
-    // The slow bodies reach their timeout and give their room back.
+    // The slow bodies reach their timeout and no longer use the budget.
     tokio::time::sleep(Duration::from_secs(30)).await;
     let again = request(1, "POST", "/api/cart/items", Body::from(vec![b' '; 32 * 1024]));
     assert_eq!(server.send(again).await.status(), 200);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_route_without_a_body_refuses_one_before_it_arrives() {
+async fn a_route_that_takes_no_body_refuses_a_body_before_it_arrives() {
     let server = server(RoomLimits::default());
     for body in [Body::from("x"), endless(1)] {
         let response = tokio::time::timeout(SOON, server.send(request(1, "GET", "/health/live", body))).await;
@@ -133,7 +134,7 @@ async fn a_route_without_a_body_refuses_one_before_it_arrives() {
 }
 
 #[test]
-fn get_routes_take_no_body_and_signed_routes_only_a_small_one() {
+fn get_routes_take_no_body_and_the_webhook_route_takes_only_a_small_body() {
     for route in ROUTES {
         let bytes_max = route.body_bytes_max;
         assert_eq!(route.method == "GET", bytes_max == 0 && route.method != "DELETE", "{}", route.path);
@@ -145,9 +146,9 @@ fn get_routes_take_no_body_and_signed_routes_only_a_small_one() {
 #[tokio::test]
 async fn a_large_webhook_is_refused() {
     let server = server(RoomLimits::default());
-    let hook = |bytes: usize| request(1, "POST", "/api/payments/webhook", Body::from(vec![b' '; bytes]));
-    assert_eq!(server.send(hook(SIGNED_BODY_BYTES_MAX)).await.status(), 200);
-    let (status, _, code) = problem(server.send(hook(SIGNED_BODY_BYTES_MAX + 1)).await).await;
+    let webhook = |bytes: usize| request(1, "POST", "/api/payments/webhook", Body::from(vec![b' '; bytes]));
+    assert_eq!(server.send(webhook(SIGNED_BODY_BYTES_MAX)).await.status(), 200);
+    let (status, _, code) = problem(server.send(webhook(SIGNED_BODY_BYTES_MAX + 1)).await).await;
     assert_eq!((status, code.as_str()), (413, "body-too-large"));
 }
 
@@ -165,8 +166,8 @@ async fn unread_responses_share_one_budget_and_responses_to_writes_are_never_ref
     assert_eq!((status, code.as_str(), headers["retry-after"].as_bytes()), (503, "overloaded", &b"1"[..]));
     assert_eq!(server.send(read(2)).await.status(), 200);
     let write = request(1, "POST", "/api/auth/logout", Body::empty());
-    assert_eq!(server.send(write).await.status(), 200, "a write is done, so its response is sent");
-    // Bytes of a response keep their room until they are dropped.
+    assert_eq!(server.send(write).await.status(), 200, "the write was done, so its response is sent");
+    // The bytes of a response use the budget until they are dropped.
     let taken = unread.pop().unwrap().into_body().collect().await.unwrap().to_bytes();
     assert_eq!(server.send(read(1)).await.status(), 503);
     drop(taken);
@@ -174,7 +175,7 @@ async fn unread_responses_share_one_budget_and_responses_to_writes_are_never_ref
 }
 
 #[tokio::test(start_paused = true)]
-async fn running_requests_share_places_also_on_routes_without_a_rate_limit() {
+async fn running_requests_share_places_even_on_routes_without_a_rate_limit() {
     let server = server(RoomLimits { requests_max: 8, ..RoomLimits::default() });
     let pending: Vec<_> =
         (0..5).map(|_| server.begin(request(1, "POST", "/api/auth/login", Body::empty()))).collect();
@@ -206,7 +207,7 @@ async fn heads_of_running_requests_share_one_budget() {
     assert_eq!(
         pending.iter().filter(|pending| pending.is_finished()).count(),
         1,
-        "two heads are half of the budget"
+        "two heads fit into half of the budget, three do not"
     );
     let (status, _, code) = problem(server.send(long_head(1, "GET", "/health/live", 9_000)).await).await;
     assert_eq!((status, code.as_str()), (503, "overloaded"));
@@ -238,7 +239,7 @@ async fn a_body_in_pieces_of_any_size_is_read_unchanged() {
 }
 
 #[tokio::test]
-async fn unread_responses_to_writes_count_against_the_reads_of_the_same_client() {
+async fn unread_responses_to_writes_use_the_budget_of_later_reads() {
     let server = server(RoomLimits { responses_bytes_max: 40_000, ..RoomLimits::default() });
     let read = |client: u8| request(client, "GET", "/api/products", Body::empty());
     let write = || request(1, "POST", "/api/auth/logout", Body::empty());

@@ -11,7 +11,7 @@ use souk_domain::order::{Order, OrderCommand};
 use souk_domain::payment::{Payment, PaymentCommand};
 use souk_domain::stock::{Stock, StockCommand};
 
-/// A command and the aggregate that it is for.
+/// A command and the id of the aggregate that receives it.
 #[derive(Clone, Debug)]
 pub enum ShopCommand {
     /// A command to a cart.
@@ -45,8 +45,8 @@ impl ProcessCommand for ShopCommand {
 
 /// Returns the id of a command that reserves, releases or confirms a reservation; `None` for other commands.
 ///
-/// The id is derived from the verb, the order and the SKU. So the command takes effect once per reservation,
-/// whoever sends it and however often.
+/// The id is derived from the kind of the command, the order and the SKU. So the command takes effect once
+/// per reservation, even if several senders send it several times.
 pub fn reservation_command_id(sku: &Sku, command: &StockCommand) -> Option<CommandId> {
     let derived = |verb: &str, order: &OrderRef| {
         // The derived id keeps the time part of the order's id, so that the log's index of ids stays compact.
@@ -66,8 +66,9 @@ pub fn reservation_command_id(sku: &Sku, command: &StockCommand) -> Option<Comma
 
 /// Returns the id of the command that places an order from a cart.
 ///
-/// The request that checks out the cart sends this command and, after a crash, the checkout sends it again.
-/// Both use the same id, so the order is placed once.
+/// The request that checks out the cart sends this command. The checkout sends it too if it reads
+/// `cart.checked-out` before the order is placed, for example after a crash. Both use the same id, so the
+/// order is placed once.
 pub fn place_command_id(order: OrderId) -> CommandId {
     CommandId(order.0).step("place")
 }

@@ -17,8 +17,8 @@ static ROOT: LazyLock<CollatorBorrowed<'static>> = LazyLock::new(|| {
         .expect("the root collation is compiled into the program")
 });
 
-/// Returns the sort key of a text. Texts that differ only in case or accents are neighbours, lower case
-/// first.
+/// Returns the sort key of a text. Texts that differ only in case or accents are next to each other, lower
+/// case first.
 pub fn sort_key(text: &str) -> String {
     let mut bytes = Vec::with_capacity(4 * text.len());
     let Ok(()) = ROOT.write_sort_key_to(text, &mut bytes);

@@ -1,6 +1,6 @@
 //! One-time tokens, which are mailed to verify an e-mail address or to reset a password. Each works once.
 //!
-//! The store has only the hash of a token. A token works for one purpose and until it expires.
+//! The store holds only the hash of a token. A token works for only one purpose, and until it expires.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -49,7 +49,7 @@ pub struct OneTimeToken {
     pub expires_at: Timestamp,
 }
 
-/// Account and e-mail address of a valid token.
+/// Account of a valid token, and keyed hash of the e-mail address that the token was mailed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailedTo {
     /// Account of the token.
@@ -60,7 +60,7 @@ pub struct MailedTo {
 }
 
 impl MailedTo {
-    /// Returns true if the token was mailed to this address, or if the address is not known.
+    /// Returns true if the token was mailed to this address, or if the token's address is not known.
     pub fn is_for_address(&self, email_hash: &EmailHash) -> bool {
         self.email_hash.as_ref().is_none_or(|mailed_to| mailed_to == email_hash)
     }

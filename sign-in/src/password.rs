@@ -1,7 +1,7 @@
 //! Passwords: the rules for new ones (NIST SP 800-63B), and their hashes (argon2id, RFC 9106).
 //!
-//! A comparison takes the same time if the account does not exist or has no password, so that its duration
-//! does not reveal accounts.
+//! A comparison takes as long for an account that does not exist or has no password as for other accounts. So
+//! its duration does not reveal which accounts exist.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -98,8 +98,8 @@ impl Cost {
         Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
     }
 
-    /// Returns the extra work that makes a comparison at the lower cost `used` take as long as one at this
-    /// cost. Returns `None` if no extra work is needed.
+    /// Returns the cost of an extra hash. A comparison at the lower cost `used`, together with this hash,
+    /// takes as long as a comparison at this cost. Returns `None` if no extra hash is needed.
     fn extra_over(self, used: Self) -> Option<Self> {
         let work = |cost: Self| u64::from(cost.memory_kib) * u64::from(cost.passes);
         let extra = work(self).checked_sub(work(used))? / u64::from(self.passes);
@@ -123,8 +123,8 @@ pub struct Comparison {
 pub struct Hashing {
     argon2: Argon2<'static>,
     cost: Cost,
-    /// Hash that is compared when the account has none, so that both cases take the same time.
-    stand_in: String,
+    /// Hash that is used if the account has none, so that both cases take the same time.
+    dummy_hash: String,
 }
 
 /// Error: argon2 does not support the cost, or the system provides no random bytes.
@@ -136,8 +136,8 @@ impl Hashing {
     /// Creates a hasher with a cost.
     pub fn new(cost: Cost) -> Result<Self, HashingFailed> {
         let argon2 = cost.argon2().map_err(|error| HashingFailed(error.to_string()))?;
-        let mut hashing = Self { argon2, cost, stand_in: String::new() };
-        hashing.stand_in = hashing.hash(&Password::typed("a stand-in".to_owned()))?;
+        let mut hashing = Self { argon2, cost, dummy_hash: String::new() };
+        hashing.dummy_hash = hashing.hash(&Password::typed("a dummy password".to_owned()))?;
         Ok(hashing)
     }
 
@@ -150,7 +150,7 @@ impl Hashing {
     /// Compares a password with a hash. Takes the same time if there is no hash, or if the hash was made at a
     /// lower cost.
     pub fn compare(&self, password: &Password, hash: Option<&str>) -> Comparison {
-        let parsed = PasswordHash::new(hash.unwrap_or(&self.stand_in)).ok();
+        let parsed = PasswordHash::new(hash.unwrap_or(&self.dummy_hash)).ok();
         let is_equal = parsed
             .as_ref()
             .is_some_and(|parsed| self.argon2.verify_password(password.0.as_bytes(), parsed).is_ok());
@@ -170,8 +170,8 @@ impl Hashing {
 #[error("too many sign-ins are in progress at the moment")]
 pub struct TooManyWaiting;
 
-/// Port that hashes and compares passwords on threads of its own, few at a time, so that requests are not
-/// delayed.
+/// Port that hashes and compares passwords on its own threads. Only a few run at the same time, so that
+/// other requests are not delayed.
 #[async_trait]
 pub trait Passwords: Send + Sync + 'static {
     /// Returns the hash of a password, as a PHC string.
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn common_passwords_are_refused_also_with_trailing_digits_or_doubled() {
+    fn common_passwords_are_refused_even_with_trailing_digits_or_doubled() {
         for text in [
             "password1234",
             "Password2026",
@@ -222,7 +222,7 @@ mod tests {
         let right = hashing.compare(&typed("correct horse battery"), Some(&hash));
         assert_eq!(right, Comparison { is_right: true, is_outdated: false });
         assert!(!hashing.compare(&typed("correct horse batterx"), Some(&hash)).is_right);
-        assert!(!hashing.compare(&typed("a stand-in"), None).is_right);
+        assert!(!hashing.compare(&typed("a dummy password"), None).is_right);
         assert!(!hashing.compare(&typed("x"), Some("no hash")).is_right);
     }
 

@@ -109,7 +109,7 @@ impl<K: Hash + Eq> Throttle<K> {
         }
     }
 
-    /// Forgives the failures of a key.
+    /// Forgets the failures of a key.
     pub fn forgive(&mut self, key: &K) {
         if let Some(attempts) = self.attempts.get_mut(key) {
             attempts.failures = 0;

@@ -24,7 +24,7 @@ use super::server::{self, Server};
 pub enum ParkedCommand {
     /// Lists the parked entities.
     List,
-    /// Retries a parked entity with this version of the program.
+    /// Applies the waiting events of a parked entity with this version of the program.
     Retry {
         /// Read model or process, as printed by `parked list`.
         owner: String,

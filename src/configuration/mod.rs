@@ -1,6 +1,7 @@
-//! Configuration: defaults, then a TOML file, then `SOUK_*` variables, then flags.
+//! Configuration: defaults, then a TOML file, then `SOUK_*` variables, then flags. Each of these overrides
+//! the ones before it.
 //!
-//! A wrong value is refused with its name and the allowed values.
+//! A wrong value is refused. The error names the setting and the allowed values.
 
 mod checked;
 mod describe;
@@ -48,7 +49,7 @@ pub struct Configuration {
     pub role: Role,
     /// Limits for clients that send too many requests or guess secrets.
     pub limits: Limiting,
-    /// Address of the Redis in which gateways share counts and ended sessions.
+    /// Address of the Redis in which gateways share request counts and ended sessions.
     pub redis: Option<Secret>,
     /// Address of the shop for browsers. `None` if it is the listen address.
     pub public_url: Option<String>,
@@ -60,11 +61,11 @@ pub struct Configuration {
     pub cors_origins: Vec<HeaderValue>,
     /// Cost of hashing a password.
     pub password_cost: Cost,
-    /// Master key that encrypts the keys of people, as 64 hexadecimal digits.
+    /// Master key that encrypts the person keys, as 64 hexadecimal digits.
     pub master_key: Option<Secret>,
     /// File of the master key. `None` for the file in the data folder.
     pub master_key_file: Option<PathBuf>,
-    /// True if the shop starts even if keys of people are missing.
+    /// True if the shop starts even if person keys are missing.
     pub without_keys: bool,
     /// Filter for log lines, for example `info,souk=debug`.
     pub log: String,
@@ -91,11 +92,11 @@ pub enum Role {
 /// Limits for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limiting {
-    /// Limits for request rates and for guesses of secrets.
+    /// Request rates and guesses of secrets are limited.
     On,
-    /// Limits only for guesses. Use this behind a gateway that limits request rates.
+    /// Only guesses of secrets are limited. Use this behind a gateway that limits request rates.
     Guesses,
-    /// No limits.
+    /// Nothing is limited.
     Off,
 }
 
@@ -109,7 +110,7 @@ impl Secret {
         Self(text)
     }
 
-    /// Returns the secret for its use.
+    /// Returns the text of the secret.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -182,24 +183,24 @@ struct Raw {
     upstream_timeout_s: Option<String>,
     redis_url: Option<String>,
     public_url: Option<String>,
-    /// Tables `[oidc.NAME]` of the file. As variables, they have names with the name of the provider.
+    /// Tables `[oidc.NAME]` of the file. Their variables are named `SOUK_OIDC_NAME_…`.
     #[serde(skip_serializing)]
     oidc: BTreeMap<String, RawProvider>,
     trusted_proxies: Option<String>,
     cors_origins: Option<String>,
     argon2_memory_kib: Option<String>,
     argon2_passes: Option<String>,
-    /// Read by the command line. It is listed here so that the variable is known.
+    /// Read by the command line. Listed here so that it is not refused as unknown.
     token: Option<String>,
-    /// Read by `souk admin`. It is listed here so that the variable is known.
+    /// Read by `souk admin`. Listed here so that it is not refused as unknown.
     admin_password: Option<String>,
-    /// Read by test builds. It is listed here so that the variable is known.
+    /// Read by test builds. Listed here so that it is not refused as unknown.
     fail_point: Option<String>,
-    /// Path of the configuration file. It is listed here so that the variable is known.
+    /// Path of the configuration file. Listed here so that it is not refused as unknown.
     config: Option<String>,
-    /// Read by trials and tests. It is listed here so that the variable is known.
+    /// Read by trials and tests. Listed here so that it is not refused as unknown.
     real_data: Option<String>,
-    /// Read by a test. It is listed here so that the variable is known.
+    /// Read by a test. Listed here so that it is not refused as unknown.
     update_openapi: Option<String>,
 }
 

@@ -43,25 +43,26 @@ pub(super) struct RawProvider {
     client_secret: Option<String>,
 }
 
-/// Part of a provider that a variable sets.
+/// Field of a provider that a variable sets.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Part {
+pub(super) enum ProviderField {
     Issuer,
     ClientId,
     ClientSecret,
 }
 
-/// Variable of a provider: the name of the provider, the part that the variable sets, and its value.
-pub(super) type ProviderVariable = (String, Part, String);
+/// Variable of a provider: the name of the provider, the field that the variable sets, and the new value.
+pub(super) type ProviderVariable = (String, ProviderField, String);
 
-/// Splits variables into those of providers and all others.
+/// Splits variables into those of providers and all others. Leaves out variables of providers without a
+/// value.
 pub(super) fn split(variables: HashMap<String, String>) -> (Vec<ProviderVariable>, HashMap<String, String>) {
     let mut of_providers = Vec::new();
     let mut others = HashMap::new();
     for (variable, value) in variables {
-        match read(&variable) {
+        match provider_and_field(&variable) {
             Some((_, _)) if value.is_empty() => {}
-            Some((name, part)) => of_providers.push((name, part, value)),
+            Some((name, field)) => of_providers.push((name, field, value)),
             None => {
                 others.insert(variable, value);
             }
@@ -70,12 +71,13 @@ pub(super) fn split(variables: HashMap<String, String>) -> (Vec<ProviderVariable
     (of_providers, others)
 }
 
-/// Returns true if the variable belongs to a provider with any name.
+/// Returns true if this is the name of a variable of a provider, whatever the provider's name.
 pub(super) fn is_variable(name: &str) -> bool {
-    read(name).is_some()
+    provider_and_field(name).is_some()
 }
 
-/// Replaces NAME in a known variable by the provider name of a mistyped variable.
+/// Returns the known variable that is suggested for a mistyped one. NAME is replaced by the provider name in
+/// the mistyped one.
 pub(super) fn with_provider_name(known: &str, mistyped: &str) -> String {
     let provider = mistyped.strip_prefix(PREFIX).and_then(|rest| rest.split('_').next());
     match provider.filter(|_| VARIABLES.contains(&known)) {
@@ -84,25 +86,28 @@ pub(super) fn with_provider_name(known: &str, mistyped: &str) -> String {
     }
 }
 
-fn read(variable: &str) -> Option<(String, Part)> {
+fn provider_and_field(variable: &str) -> Option<(String, ProviderField)> {
     let rest = variable.strip_prefix(PREFIX)?;
-    let parts =
-        [("_ISSUER", Part::Issuer), ("_CLIENT_ID", Part::ClientId), ("_CLIENT_SECRET", Part::ClientSecret)];
-    let (name, part) =
-        parts.into_iter().find_map(|(suffix, part)| Some((rest.strip_suffix(suffix)?, part)))?;
-    Some((name.to_lowercase(), part))
+    let suffixes = [
+        ("_ISSUER", ProviderField::Issuer),
+        ("_CLIENT_ID", ProviderField::ClientId),
+        ("_CLIENT_SECRET", ProviderField::ClientSecret),
+    ];
+    let (name, field) =
+        suffixes.into_iter().find_map(|(suffix, field)| Some((rest.strip_suffix(suffix)?, field)))?;
+    Some((name.to_lowercase(), field))
 }
 
 /// Sets the values of variables. They override the values of the file.
 pub(super) fn apply(raw: &mut BTreeMap<String, RawProvider>, variables: Vec<ProviderVariable>) {
-    for (name, part, value) in variables {
+    for (name, field, value) in variables {
         let provider = raw.entry(name).or_default();
-        let field = match part {
-            Part::Issuer => &mut provider.issuer,
-            Part::ClientId => &mut provider.client_id,
-            Part::ClientSecret => &mut provider.client_secret,
+        let target = match field {
+            ProviderField::Issuer => &mut provider.issuer,
+            ProviderField::ClientId => &mut provider.client_id,
+            ProviderField::ClientSecret => &mut provider.client_secret,
         };
-        *field = Some(value);
+        *target = Some(value);
     }
 }
 
@@ -118,7 +123,7 @@ impl RawProvider {
             && name.len() <= NAME_MAX
             && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         if !is_name {
-            let allowed = "NAME must be 1 to 32 letters and digits";
+            let allowed = "NAME must be 1 to 32 characters from a to z and 0 to 9";
             return Err(not_allowed("SOUK_OIDC_NAME_ISSUER", &name, allowed));
         }
         let missing = |variable, name: &str| {
@@ -126,8 +131,8 @@ impl RawProvider {
         };
         let issuer = self.issuer.ok_or_else(|| missing("SOUK_OIDC_NAME_ISSUER", &name))?;
         if !is_issuer(&issuer) {
-            let allowed = "must be an address such as https://accounts.example, without a user and a password; http is \
-                           allowed only on this machine";
+            let allowed = "must be an address such as https://accounts.example, without a user, a password \
+                           and a query; http is allowed only on this machine";
             return Err(not_allowed("SOUK_OIDC_NAME_ISSUER", &issuer, allowed).of_provider(&name));
         }
         Ok(IdentityProvider {
@@ -142,8 +147,9 @@ impl RawProvider {
     }
 }
 
-/// Returns true if the text is an address with TLS, or on this machine. TLS is needed because a statement of
-/// the issuer signs a user in, like a password.
+/// Returns true if the text is an `https` address, or an `http` address on this machine, without a user, a
+/// password and a query. TLS is needed because whoever can change the issuer's responses can sign in as any
+/// user.
 fn is_issuer(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else { return false };

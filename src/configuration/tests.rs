@@ -97,7 +97,7 @@ fn a_provider_without_tls_or_without_an_issuer_is_refused() {
         raw.oidc = provider("https://accounts.example");
         providers::apply(
             &mut raw.oidc,
-            vec![("other".to_owned(), providers::Part::ClientId, "x".to_owned())],
+            vec![("other".to_owned(), providers::ProviderField::ClientId, "x".to_owned())],
         );
     };
     let error = checked(half).unwrap_err();

@@ -1,4 +1,5 @@
-//! Lookup of orders and payments in the read models, for the command side.
+//! Lookup of orders, payments and debts in the read models, for the crate `command-api`, the health checks
+//! and the metrics.
 
 use std::path::Path;
 
@@ -12,8 +13,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 /// Maximum number of open database connections.
 const CONNECTIONS_MAX: u32 = 2;
-/// Maximum number of orders returned for one code. A code has 40 bits of a hash, so two orders rarely share
-/// one.
+/// Maximum number of orders returned for one code. A code has 40 bits of a hash, so two orders rarely have
+/// the same code.
 const SAME_CODE_MAX: i64 = 10;
 
 /// Finder that queries the read models.

@@ -19,12 +19,13 @@ pub struct Followers {
 }
 
 impl Followers {
-    /// Sends a request to the process with this name, or else to the read models.
+    /// Sends a request to the process with this name, or to the read models if no process has this name.
     async fn send(&self, owner: &str, request: ParkedRequest) {
         if let Some(process) = self.processes.iter().find(|process| process.name == owner) {
             process.send(request).await;
         } else {
-            // If the read models have stopped, the request is dropped and its sender notices that.
+            // If the read models have stopped, the request is dropped. Then the closed channel tells the
+            // sender of the request.
             let _ = self.models.send(ModelRequest::Parked(owner.to_owned(), request)).await;
         }
     }
@@ -38,20 +39,21 @@ impl Followers {
         let (sender, result) = oneshot::channel();
         with_timeout(async {
             self.send(owner, request(sender)).await;
-            result.await.map_err(|_| stopped())
+            result.await.map_err(|_| not_running_error())
         })
         .await
     }
 }
 
-/// Waits for a result, at most [`OPERATOR_WAIT_MAX`]: a failed read model or process never sends one.
+/// Waits for a result, at most [`OPERATOR_WAIT_MAX`]. A read model or process that has failed never sends a
+/// result.
 async fn with_timeout<T>(
     result: impl Future<Output = Result<T, MaintenanceError>>,
 ) -> Result<T, MaintenanceError> {
-    tokio::time::timeout(OPERATOR_WAIT_MAX, result).await.unwrap_or_else(|_| Err(stopped()))
+    tokio::time::timeout(OPERATOR_WAIT_MAX, result).await.unwrap_or_else(|_| Err(not_running_error()))
 }
 
-fn stopped() -> MaintenanceError {
+fn not_running_error() -> MaintenanceError {
     let reason = "the read model or process is not running at the moment; `/health/ready` says why";
     MaintenanceError::Failed(reason.to_owned())
 }
@@ -78,15 +80,16 @@ impl Maintenance for Followers {
     async fn skip_at(&self, owner: &str, entity: &str, position: Position) -> Result<Skip, MaintenanceError> {
         if self.processes.iter().any(|process| process.name == owner) {
             let why = format!(
-                "{owner} is a process: it parks the entity, so skip the parked entity without a position"
+                "{owner} is a process, and a position is only for read models: wait until the process has \
+                 parked the entity, then skip it without a position"
             );
             return Err(MaintenanceError::NothingToSkip(why));
         }
         let (sender, result) = oneshot::channel();
         let found = with_timeout(async {
             let request = ModelRequest::FindSkip(owner.to_owned(), entity.to_owned(), position, sender);
-            self.models.send(request).await.map_err(|_| stopped())?;
-            result.await.map_err(|_| stopped())
+            self.models.send(request).await.map_err(|_| not_running_error())?;
+            result.await.map_err(|_| not_running_error())
         });
         found.await?.map_err(|error| match error {
             NothingToSkip::Nothing(why) => MaintenanceError::NothingToSkip(why),
@@ -97,8 +100,8 @@ impl Maintenance for Followers {
     async fn switch(&self, builds: Vec<(String, u32)>) -> Result<Position, MaintenanceError> {
         let (sender, result) = oneshot::channel();
         let switched = with_timeout(async {
-            self.models.send(ModelRequest::Switch(builds, sender)).await.map_err(|_| stopped())?;
-            result.await.map_err(|_| stopped())
+            self.models.send(ModelRequest::Switch(builds, sender)).await.map_err(|_| not_running_error())?;
+            result.await.map_err(|_| not_running_error())
         });
         switched.await?.map_err(|error| match error {
             error @ SwitchError::NoBuild { .. } => MaintenanceError::NoBuild(error.to_string()),

@@ -24,14 +24,15 @@ const HTTP_HEADERS: [&str; 11] = [
     "x-content-type-options",
     "x-frame-options",
 ];
-/// Headers that a response must have if the document describes them. Other described headers are optional.
+/// Headers that a response with a status below 400 must have if the document describes them. Other described
+/// headers are optional.
 const REQUIRED: [&str; 3] = ["ETag", "Location", "X-Correlation-Id"];
 
-/// Resources that can be read before their first write. They have no revision and no `ETag` then.
+/// Resources that can be read before their first write. Until this write they have no revision and no `ETag`.
 const READABLE_WITHOUT_REVISION: [&str; 2] = ["/api/cart", "/api/inventory/stock/{sku}"];
 
-/// Checks that a response has the headers that the document describes, and no others. Paths that are not in
-/// the document are not checked.
+/// Checks that a response has the required headers of the document, and no header that the document does not
+/// describe. Paths that are not in the document are not checked.
 ///
 /// # Panics
 /// If the headers differ.
@@ -66,12 +67,12 @@ pub(crate) fn check_headers(method: &str, path: &str, status: u16, headers: &Hea
 /// Returns the description of a response in the document.
 fn response(method: &str, path: &str, status: u16) -> Option<&'static Value> {
     let paths = DOCUMENT["paths"].as_object().expect("the document has paths");
-    let literal = paths.get(path);
+    let exact = paths.get(path);
     let template = || {
         paths.iter().find(|(template, _)| matches_template(template, path)).map(|(_, operations)| operations)
     };
     let method = if method == "HEAD" { "get".to_owned() } else { method.to_lowercase() };
-    let operation = literal.or_else(template)?.get(&method)?;
+    let operation = exact.or_else(template)?.get(&method)?;
     let responses = &operation["responses"];
     responses.get(status.to_string()).or_else(|| responses.get("default"))
 }

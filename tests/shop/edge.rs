@@ -10,11 +10,11 @@ use super::add_stock;
 use super::process::Shop;
 
 /// Longer than the shop waits for a head or for more of a body.
-const PATIENCE: Duration = Duration::from_secs(30);
+const READ_WAIT_MAX: Duration = Duration::from_secs(30);
 
 fn connect(shop: &Shop) -> TcpStream {
     let stream = TcpStream::connect(shop.address().trim_start_matches("http://")).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(READ_WAIT_MAX)).unwrap();
     stream
 }
 

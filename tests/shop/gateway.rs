@@ -135,7 +135,7 @@ async fn a_gateway_is_ready_while_one_of_its_upstreams_responds() {
     let gateway = Gateway::open_between(commands.address(), queries.address(), &[]);
     gateway.wait_until("/health/ready", |text| text == "ready").await;
     let queries = queries.kill().await;
-    gateway.wait_until("/health/ready", |text| text == "ready\nqueries: does not response").await;
+    gateway.wait_until("/health/ready", |text| text == "ready\nqueries: does not respond").await;
     assert_eq!(gateway.text("/health/ready").await.0, 200, "writes still work");
     let commands = commands.kill().await;
     gateway.wait_until("/health/ready", |text| text.contains("no upstream responds")).await;
@@ -178,7 +178,7 @@ async fn two_gateways_with_one_redis_share_the_limits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signed_out_session_is_refused_by_every_gateway_also_while_redis_is_down() {
+async fn a_signed_out_session_is_refused_by_every_gateway_even_while_redis_is_down() {
     let mut redis = Redis::start().unwrap();
     let url = redis.url();
     let shared = ("SOUK_REDIS_URL", url.as_str());

@@ -374,7 +374,7 @@ fn a_file_without_rows_is_reported() {
     {
         let (status, sums, stderr) = files.import(name, text.as_bytes(), &[]);
         assert_eq!((status, &sums["read"]), (Some(0), &json!(0)), "{stderr}");
-        assert!(stderr.contains(&format!("{name} has no rows")), "{name}: {stderr}");
+        assert!(stderr.contains(&format!("{name} has no products")), "{name}: {stderr}");
     }
 }
 
@@ -394,7 +394,10 @@ async fn a_row_that_contradicts_an_earlier_row_of_its_product_is_refused() {
     let check = |data: &Path, options: &[&str], expected: [u64; 3]| {
         let (status, sums, stderr) = import_into(data, &file, options);
         assert_eq!((status, &sums["refused"]), (Some(1), &json!(1)), "{stderr}");
-        assert!(stderr.contains("line 213: unusable-line: /name: line 2 gives the same product"), "{stderr}");
+        assert!(
+            stderr.contains("line 213: unusable-line: /name: line 2 has another value for the same product"),
+            "{stderr}"
+        );
         let found = ["created", "changed", "unchanged"].map(|name| sums[name].as_u64().unwrap());
         assert_eq!(found, expected, "{options:?}");
     };

@@ -187,7 +187,7 @@ async fn a_wrong_command_line_is_refused_with_the_reason() {
         (vec!["token", "--subject", ""], 2, "--subject"),
         (vec!["token", "--subject", "x", "--ttl", "1€"], 2, "--ttl"),
         (vec!["import", "products", "x", "--url", "here"], 2, "--url"),
-        (vec!["events", "stream", "nothing"], 1, "no stream"),
+        (vec!["events", "stream", "nothing"], 1, "not a stream name"),
         (vec!["nothing"], 2, "nothing"),
     ] {
         let output = souk(folder.path(), &arguments);

@@ -17,7 +17,7 @@ use crate::users::erasure;
 
 use super::mailed::Resets;
 
-/// Most characters of a user agent that are stored.
+/// Largest number of characters of a user agent that are stored.
 const USER_AGENT_CHARS_MAX: usize = 200;
 
 /// The ports and the shared state of sign-in.

@@ -266,7 +266,7 @@ pub struct AuditQuery {
     /// none, the events of all users are listed; for other callers, their own.
     #[param(min_length = 1, max_length = 64)]
     user_id: Option<String>,
-    /// Most items of a page: 1 to 100. The default is 20.
+    /// Largest number of items in a page: 1 to 100. The default is 20.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// Cursor from the previous page.

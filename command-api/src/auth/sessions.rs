@@ -21,17 +21,17 @@ use crate::users::erasure;
 use super::accounts::{self, Client};
 use super::request::{SignedIn, TokenType};
 
-/// Attempts to write a session that other requests change at the same time.
+/// Maximum number of attempts to write a session that other requests change at the same time.
 const ATTEMPTS_MAX: usize = 5;
-/// Time by which the clock of a service that checks access tokens may be behind.
-const LEEWAY: SignedDuration = SignedDuration::from_secs(5);
+/// Maximum time by which the clock of a service that checks access tokens may be behind.
+const CLOCK_LAG_MAX: SignedDuration = SignedDuration::from_secs(5);
 
 /// Opens a session and returns its first tokens.
 pub async fn open(ports: &Ports, user: UserId, role: UserRole) -> Result<SignedIn, Problem> {
     let token = RefreshToken::make(ports.clock.new_id()).map_err(|error| Problem::internal(&error))?;
     let family = Family::open(token.family, user.customer(), token.hash(), ports.clock.now());
     store(ports, user, family).await?;
-    Ok(signed_in(ports, user, role, &token))
+    Ok(issue_tokens(ports, user, role, &token))
 }
 
 /// Opens a session for a browser that returns from an identity provider. Returns a code that can be exchanged
@@ -43,8 +43,8 @@ pub async fn open_by_code(ports: &Ports, user: UserId) -> Result<String, Problem
     Ok(code.encode(&ports.keys.sign_in_code))
 }
 
-/// Stores a session. If the user is erased meanwhile, the session is deleted, even if the client has
-/// disconnected.
+/// Stores a session. If the user is erased meanwhile, the session is deleted again. This happens even if the
+/// client has disconnected.
 async fn store(ports: &Ports, user: UserId, family: Family) -> Result<(), Problem> {
     let task_ports = ports.clone();
     let task = tokio::spawn(async move {
@@ -58,7 +58,8 @@ async fn store(ports: &Ports, user: UserId, family: Family) -> Result<(), Proble
     Ok(())
 }
 
-fn signed_in(ports: &Ports, user: UserId, role: UserRole, token: &RefreshToken) -> SignedIn {
+/// Issues an access token, and encodes the refresh token.
+fn issue_tokens(ports: &Ports, user: UserId, role: UserRole, token: &RefreshToken) -> SignedIn {
     let role = match role {
         UserRole::Customer => Role::Customer,
         UserRole::Admin => Role::Admin,
@@ -74,71 +75,73 @@ fn signed_in(ports: &Ports, user: UserId, role: UserRole, token: &RefreshToken) 
     }
 }
 
-fn unknown_token() -> Problem {
+fn unknown_token_problem() -> Problem {
     Problem::new("unauthenticated", "the refresh token is unknown, or its session has ended: sign in again")
 }
 
-fn unknown_code() -> Problem {
+fn unknown_code_problem() -> Problem {
     Problem::new("unauthenticated", "the code is wrong, already used, or older than a minute: sign in again")
 }
 
 /// Exchanges a refresh token for new tokens.
 pub async fn refresh(ports: &Ports, text: &str, client: &Client<'_>) -> Result<SignedIn, Problem> {
-    let token = RefreshToken::decode(text, &ports.keys.refresh).ok_or_else(unknown_token)?;
-    advance(ports, token, client, Family::refresh, unknown_token).await
+    let token = RefreshToken::decode(text, &ports.keys.refresh).ok_or_else(unknown_token_problem)?;
+    exchange_for_tokens(ports, token, client, Family::refresh, unknown_token_problem).await
 }
 
 /// Exchanges the code of a sign-in for the first tokens of its session.
 pub async fn exchange(ports: &Ports, text: &str, client: &Client<'_>) -> Result<SignedIn, Problem> {
-    let code = RefreshToken::decode(text, &ports.keys.sign_in_code).ok_or_else(unknown_code)?;
-    advance(ports, code, client, Family::exchange, unknown_code).await
+    let code = RefreshToken::decode(text, &ports.keys.sign_in_code).ok_or_else(unknown_code_problem)?;
+    exchange_for_tokens(ports, code, client, Family::exchange, unknown_code_problem).await
 }
 
-/// Uses up a token or code of a session, and adds the next refresh token. The arguments are the session, the
-/// hash of the token or code, the hash of the next token, and the time.
-type Step = fn(&mut Family, SecretHash, SecretHash, Timestamp) -> Result<(), Refused>;
+/// Function that exchanges a token or code of a session for the next refresh token. The arguments are the
+/// session, the hash of the token or code, the hash of the next token, and the time.
+type Exchange = fn(&mut Family, SecretHash, SecretHash, Timestamp) -> Result<(), Refused>;
 
-/// Exchanges a refresh token or a code for new tokens. If it was used before, the session ends.
-async fn advance(
+/// Exchanges a refresh token or a code for new tokens. If the token or code is refused because it was used
+/// before, the session ends.
+async fn exchange_for_tokens(
     ports: &Ports,
     token: RefreshToken,
     client: &Client<'_>,
-    step: Step,
+    exchange: Exchange,
     unknown: fn() -> Problem,
 ) -> Result<SignedIn, Problem> {
     let next = RefreshToken::make(token.family).map_err(|error| Problem::internal(&error))?;
     for _ in 0..ATTEMPTS_MAX {
-        let mut stored = find(ports, token.family).await?.ok_or_else(unknown_token)?;
+        let mut stored = find(ports, token.family).await?.ok_or_else(unknown_token_problem)?;
         let now = ports.clock.now();
-        let refreshed = step(&mut stored.family, token.hash(), next.hash(), now);
-        if refreshed == Err(Refused::Ended) {
+        let exchanged = exchange(&mut stored.family, token.hash(), next.hash(), now);
+        if exchanged == Err(Refused::Ended) {
             return Err(unknown());
         }
-        // A repeated token may be stolen. The access tokens of its session are refused before its end is on
-        // disk.
-        if refreshed.is_err() {
+        // A repeated token may be stolen. The access tokens of the session are refused even before the end of
+        // the session is on disk.
+        if exchanged.is_err() {
             deny(ports, token.family, now).await;
         }
         if !ports.accounts.credentials.replace_family(&stored).await? {
             continue;
         }
-        let user = UserId::of_customer(&stored.family.user).ok_or_else(unknown_token)?;
-        if refreshed.is_err() {
+        let user = UserId::of_customer(&stored.family.user).ok_or_else(unknown_token_problem)?;
+        if exchanged.is_err() {
             accounts::note(ports, SignInKind::TokenReused, Some(user), None, client).await?;
             return Err(unknown());
         }
         let loaded = ports.accounts.users.load(&User::stream(user)).await?;
         let role = loaded.and_then(|loaded| loaded.state.account().map(|account| account.role));
-        return Ok(signed_in(ports, user, role.ok_or_else(unknown_token)?, &next));
+        return Ok(issue_tokens(ports, user, role.ok_or_else(unknown_token_problem)?, &next));
     }
-    Err(contended())
+    Err(conflict_problem())
 }
 
-/// Ends the session of a refresh token, or all sessions of its user if `everywhere` is true. The latter works
-/// even if the session of the token has already ended. Returns the user, or `None` if no session was open.
+/// Ends the session of a refresh token, or all sessions of its user if `everywhere` is true. All sessions can
+/// be ended even if the session of the token has already ended. Returns the user, or `None` if no session was
+/// open.
 pub async fn end(ports: &Ports, text: &str, everywhere: bool) -> Result<Option<UserId>, Problem> {
-    let token = RefreshToken::decode(text, &ports.keys.refresh).ok_or_else(unknown_token)?;
-    let stored = find(ports, token.family).await?.ok_or_else(unknown_token)?;
+    let token = RefreshToken::decode(text, &ports.keys.refresh).ok_or_else(unknown_token_problem)?;
+    let stored = find(ports, token.family).await?.ok_or_else(unknown_token_problem)?;
     let has_ended = stored.family.revoked_at.is_some();
     if has_ended && !everywhere {
         return Ok(None);
@@ -147,7 +150,7 @@ pub async fn end(ports: &Ports, text: &str, everywhere: bool) -> Result<Option<U
     let task_ports = ports.clone();
     let owner = user.clone();
     // Runs in a task, so that it completes even if the client disconnects. The session of the token ends
-    // last, so that a repeated request still finds it open.
+    // last, so that a repeated request still finds that session open.
     let task = tokio::spawn(async move {
         let mut was_any_open = !has_ended;
         if everywhere {
@@ -162,7 +165,7 @@ pub async fn end(ports: &Ports, text: &str, everywhere: bool) -> Result<Option<U
     if !was_any_open {
         return Ok(None);
     }
-    UserId::of_customer(&user).map(Some).ok_or_else(unknown_token)
+    UserId::of_customer(&user).map(Some).ok_or_else(unknown_token_problem)
 }
 
 /// Ends all sessions of a user, except for the session `kept`. Returns true if any other session was open.
@@ -198,14 +201,14 @@ async fn revoke(ports: &Ports, stored: Stored) -> Result<(), Problem> {
         }
         current = find(ports, id).await?;
     }
-    Err(contended())
+    Err(conflict_problem())
 }
 
 /// Refuses the access tokens of a session from now on.
 pub async fn deny(ports: &Ports, session: Uuid, now: Timestamp) {
-    ports.accounts.denials.deny(session, now + ACCESS_TTL + LEEWAY, now).await;
+    ports.accounts.denials.deny(session, now + ACCESS_TTL + CLOCK_LAG_MAX, now).await;
 }
 
-fn contended() -> Problem {
+fn conflict_problem() -> Problem {
     Problem::new("revision-conflict", "other requests are changing the session; repeat the request")
 }

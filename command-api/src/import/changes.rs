@@ -8,7 +8,7 @@ use souk_domain::product::event::Variant;
 use souk_domain::text::quoted;
 use utoipa::ToSchema;
 
-/// Most changes that are listed for one line.
+/// Maximum number of changes that are listed for one line.
 pub const CHANGES_MAX: usize = 50;
 
 /// A field that a line changes.

@@ -68,7 +68,7 @@ struct PriceShape {
 pub struct ImportLine {
     /// Fields and variants that the line changes.
     pub amendment: Amendment,
-    /// True if the line has `sku` and `price` at the top level instead of `variants`.
+    /// True if the line has `sku` at the top level instead of `variants`.
     is_short: bool,
 }
 
@@ -91,18 +91,19 @@ impl ImportLine {
         Ok(Self { amendment, is_short })
     }
 
-    /// Returns the SKUs by which the product is looked up, at most as many as a product can have.
+    /// Returns the SKUs by which the product is looked up: those of the first [`VARIANTS_MAX`] variants.
     pub fn skus(&self) -> impl Iterator<Item = &Sku> {
         self.amendment.variants.iter().map(|variant| &variant.sku).take(VARIANTS_MAX)
     }
 
-    /// Returns the problem for invalid fields, with the pointers that they have in this line.
+    /// Returns the problem for these errors, with pointers to the fields of this line.
     pub fn problem(&self, errors: Vec<FieldError>) -> Problem {
         Problem::fields(with_line_pointers(errors, self.is_short))
     }
 }
 
-/// Changes the pointers of errors to those of a line that has `sku` and `price` at the top level.
+/// Returns the errors with pointers to the fields of the line. In a short line, `sku` and `price` are at the
+/// top level.
 fn with_line_pointers(errors: Vec<FieldError>, is_short: bool) -> Vec<FieldError> {
     if is_short { shorten_pointers(errors) } else { errors }
 }

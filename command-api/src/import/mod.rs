@@ -37,9 +37,9 @@ use earlier::SeenSkus;
 use lines::BodyLine;
 use one::{ImportOptions, Imported};
 
-/// Most lines of one request.
+/// Largest number of lines in one request.
 pub const LINES_MAX: usize = 2_000;
-/// Most characters of the reason for a refusal.
+/// Largest number of characters of the reason for a refusal.
 const REASON_CHARS_MAX: usize = 500;
 /// Most products that are imported concurrently.
 const CONCURRENT_MAX: usize = 64;

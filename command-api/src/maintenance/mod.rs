@@ -42,13 +42,13 @@ pub enum MaintenanceError {
 pub trait Maintenance: Send + Sync + 'static {
     /// Finds a parked entity of a read model or process.
     async fn find(&self, owner: &str, entity: &str) -> Result<Parked, MaintenanceError>;
-    /// Retries a parked entity, without the event `skip` if there is one. Returns the number of events that
-    /// were waiting.
+    /// Applies the waiting events of a parked entity, without the event `skip` if there is one. Returns the
+    /// number of events that were waiting.
     async fn retry(&self, owner: &str, entity: &str, skip: Option<Skip>) -> Result<usize, MaintenanceError>;
     /// Returns the skip of the event at a position that stops a rebuild, for the key or stream that can't
     /// apply it.
     async fn skip_at(&self, owner: &str, entity: &str, position: Position) -> Result<Skip, MaintenanceError>;
-    /// Makes these builds the live ones, all at once. A build is named by its read model and number. Returns
+    /// Makes these builds live, all at once. A build is named by its read model and number. Returns
     /// the position at which they took over.
     async fn switch(&self, builds: Vec<(String, u32)>) -> Result<Position, MaintenanceError>;
 }

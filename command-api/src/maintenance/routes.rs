@@ -19,14 +19,14 @@ use crate::rejected::problem;
 use super::MaintenanceError;
 use super::request::{BuildShape, Released, RetryRequest, SkipRequest, SwitchRequest, Switched};
 
-/// Most digits of a position.
+/// Largest number of digits of a position.
 const POSITION_DIGITS_MAX: usize = 18;
-/// Most builds of one request.
+/// Largest number of builds in one request.
 const BUILDS_MAX: usize = 100;
 /// Rule for the name of a read model or process.
 const OWNER: TextRule = TextRule::line(1, 64);
-/// Rule for a key of a read model or the name of a stream. The text is not trimmed, since a key may begin
-/// with a space.
+/// Rule for the name of an entity: a key of a read model, an instance of a process, or a stream. The text is
+/// not trimmed, because a key may begin with a space.
 const ENTITY: TextRule = TextRule::foreign(STREAM_NAME_BYTES_MAX);
 
 fn maintenance_problem(error: MaintenanceError) -> Problem {
@@ -41,7 +41,7 @@ fn maintenance_problem(error: MaintenanceError) -> Problem {
     Problem::new(code, error.to_string())
 }
 
-/// Retries a parked entity with the current version of the program. For admins.
+/// Applies the waiting events of a parked entity with the current version of the program. For admins.
 #[utoipa::path(post, path = "/api/admin/parked/retry", tag = "operations", request_body = RetryRequest,
     responses((status = 200, body = Released), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn retry(
@@ -126,8 +126,8 @@ pub async fn skip_event(
     }
 }
 
-/// Returns the skip of the event that a parked entity can't apply. An event that a process wrote itself can't
-/// be skipped. A row that can't be read can't be repaired by a skip.
+/// Returns the skip of the event that a parked entity can't apply. Returns a problem if a skip can't help: if
+/// a process wrote the event itself, or if the row can't be read.
 fn skip_of(parked: &Parked) -> Result<Skip, Problem> {
     let poison = &parked.poison;
     if !poison.can_be_skipped {
@@ -141,7 +141,7 @@ fn skip_of(parked: &Parked) -> Result<Skip, Problem> {
     Ok(Skip { stream: poison.stream.clone(), revision: poison.revision, key })
 }
 
-/// Makes builds of read models the live ones, all at once. For admins.
+/// Makes new builds of read models live, all at once. For admins.
 ///
 /// `souk replay` makes the builds, and sends this request when they have caught up.
 #[utoipa::path(post, path = "/api/admin/projections/switch", tag = "operations", request_body = SwitchRequest,
@@ -158,11 +158,11 @@ pub async fn switch(
             format!("1 to {BUILDS_MAX} builds are allowed"),
         ));
     }
-    let name = |(index, build): (usize, BuildShape)| {
+    let read_build = |(index, build): (usize, BuildShape)| {
         let name = read_text(&format!("/builds/{index}/name"), &build.name, &OWNER)?;
         Ok((name, build.build))
     };
-    let builds = builds.into_iter().enumerate().map(name).collect::<Result<Vec<_>, Problem>>()?;
+    let builds = builds.into_iter().enumerate().map(read_build).collect::<Result<Vec<_>, Problem>>()?;
     let position = ports.maintenance.switch(builds).await.map_err(maintenance_problem)?;
     Ok(Json(Switched { position: position.to_string() }))
 }

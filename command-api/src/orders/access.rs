@@ -1,4 +1,5 @@
-//! Access to orders: an admin reaches all of them, a customer their own, a guest those of the cart token.
+//! Access to orders: an admin may access all orders, a customer their own orders, and a guest the orders that
+//! belong to the cart of their cart token.
 
 use souk_domain::OrderId;
 use souk_domain::order::Order;
@@ -10,8 +11,8 @@ use crate::ports::{OrderOwner, Ports};
 
 /// Loads an order that the caller may access. An order of another customer is reported as not found.
 ///
-/// The owner is looked up in the read models first, so that no event of another customer's order is read: the
-/// time for that would reveal that the order exists.
+/// The owner is looked up in the read models first, so that no event of another customer's order is read. The
+/// time that this reading takes would reveal that the order exists.
 pub async fn load_order(
     ports: &Ports,
     caller: &Caller,

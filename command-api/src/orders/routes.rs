@@ -31,13 +31,13 @@ use super::request::{
 };
 use super::{assemble, destination};
 
-/// The number of an order's shipment. Every order has only one.
+/// The number of the shipment. Every order has only one shipment.
 const ONLY_SHIPMENT: &str = "1";
 
 /// Places an order. The response is 202 at once. With `Prefer: wait=10` the request waits up to 10 seconds,
 /// and the response is 201 if the order settles in that time.
 ///
-/// An order of the cart empties the cart. If the same request is sent again within a minute (a second click),
+/// Ordering the cart empties it. If the same request is sent again within a minute (a second click),
 /// the response names the same order, even without an `Idempotency-Key`. The response is 409 `cart-empty` if
 /// the second request names another e-mail address, shipping address or payment token, if the order was
 /// cancelled meanwhile, or if the cart was changed or cleared meanwhile.
@@ -83,7 +83,8 @@ pub async fn place(
     Ok(response)
 }
 
-/// Points errors of lines to the field `cart`: a request to order the cart has no lines.
+/// Changes the pointers of errors from `lines` to `cart`, because a request that orders the cart has no
+/// `lines`.
 fn with_cart_pointers(problem: Problem) -> Problem {
     problem.with_pointers(|pointer| pointer.starts_with("/lines").then(|| "/cart".to_owned()))
 }
@@ -247,7 +248,7 @@ pub async fn deliver(
         .await
 }
 
-/// Records returned goods: refunds them and adds them to the stock on hand.
+/// Records returned goods, refunds their price and adds them to the stock on hand.
 #[utoipa::path(post, path = "/api/orders/{id}/return", tag = "orders", request_body = ReturnRequest,
     params(("id" = String, Path, format = "uuid")),
     responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
@@ -296,7 +297,8 @@ pub async fn change_address(
 }
 
 /// Records on the order that its buyer was erased, if that is not recorded yet. The order may have been
-/// placed just after the erasure. Then the new address belongs to the order, and not to the erased person.
+/// placed just after the erasure. After this record, a new address is sealed with a separate key of the
+/// order, and not with the key of the erased person.
 async fn record_erasure(
     ports: &Ports,
     caller: &Caller,
@@ -315,7 +317,7 @@ async fn record_erasure(
     Ok(())
 }
 
-/// Fires all timers of orders that are due, without waiting for the next regular check.
+/// Fires all due timers of orders at once. Returns their number.
 #[utoipa::path(post, path = "/api/orders/admin/saga/timeouts/run", tag = "orders",
     responses((status = 200, body = TimersRun), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn run_timers(State(ports): State<Ports>, _: NoBody) -> Result<axum::Json<TimersRun>, Problem> {

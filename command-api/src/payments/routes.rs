@@ -43,8 +43,8 @@ pub async fn request(
         return Err(Problem::new("order-not-payable", "the order costs nothing, so it needs no payment"));
     }
     let is_payable = status == OrderStatus::PaymentPending;
-    // A repeated request gets the response of the first one, even if the order changed since. If the order no
-    // longer waits for payment, its payment refuses every new attempt, so only a repeat succeeds.
+    // A repeated request gets the response of the first one, even if the order has changed since then. If the
+    // order no longer waits for payment, its payment refuses every new attempt, and only a repeat succeeds.
     let may_be_a_repeat = write.keyed && ports.payments.load(&stream).await?.is_some();
     let not_payable = || {
         let detail = format!("an order with status {} doesn't wait for payment", status.as_str());

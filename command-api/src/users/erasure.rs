@@ -140,7 +140,7 @@ async fn record_on_order(
 /// Erases the guest of an order.
 ///
 /// The erasure is recorded on the order first, and then the key is destroyed. The sweep that attaches guests'
-/// orders to customers may have decrypted the e-mail address already, to seal it under the customer's key; it
+/// orders to customers may have decrypted the e-mail address already, to seal it with the customer's key; it
 /// can't attach an order on which an erasure is recorded. An order that was attached before belongs to a
 /// customer, and is reported as not found. The erasure is completed even if the client disconnects. After a
 /// crash, the next start destroys the keys of all people whose erasure is in the log.

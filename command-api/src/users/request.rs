@@ -10,7 +10,7 @@ use souk_http::fields::present;
 use souk_http::shapes::{AddressShape, NameShape, PasswordShape, read_text};
 use utoipa::ToSchema;
 
-/// Most characters of a language tag.
+/// Largest number of characters of a language tag.
 const LANGUAGE_CHARS_MAX: usize = 35;
 
 /// The name and phone number of a user.

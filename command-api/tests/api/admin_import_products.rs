@@ -64,7 +64,7 @@ async fn only_admins_import() {
     shop.customer("ada", call()).await.refused(403, "forbidden");
 }
 
-/// Creates a product with all fields, which is not for sale. Returns its id.
+/// Creates a product that has every field and is not for sale. Returns the product's id.
 async fn create_full_product(shop: &TestShop) -> String {
     let variant = |sku: &str, amount: i64| {
         json!({"sku": sku, "options": {"size": sku}, "price": {"amount": amount, "currency": "GBP"},
@@ -158,7 +158,7 @@ async fn every_line_of_one_product_is_applied() {
 }
 
 #[tokio::test]
-async fn the_content_of_a_product_is_found_before_many_noted_events() {
+async fn the_content_of_a_product_is_found_even_if_many_noted_events_follow_it() {
     let shop = TestShop::open().await;
     let id = create_full_product(&shop).await;
     let (lamp, _) = content(&shop, &id);
@@ -248,7 +248,7 @@ async fn a_field_that_occurs_twice_is_refused() {
 }
 
 #[tokio::test]
-async fn a_byte_order_mark_and_an_array_are_read() {
+async fn a_body_may_be_an_array_and_may_begin_with_a_byte_order_mark() {
     let shop = TestShop::open().await;
     let line = product("B1", 100);
     assert_eq!(outcomes(&import_text(&shop, format!("\u{feff}{line}")).await), ["created"]);
@@ -376,7 +376,7 @@ async fn a_line_that_contradicts_an_earlier_line_about_its_product_is_refused() 
         assert!(refused["reason"].as_str().unwrap().starts_with("/name: line 1 has another value"));
     }
     assert_eq!(content(&shop, &id).0.name, "One");
-    // The values of a refused line don't count, and equal values do not conflict.
+    // The values of a refused line don't count, so the next line may have another name.
     let lines = [
         json!({"sku": "L1", "name": "Three", "price": {"amount": -1}}),
         json!({"sku": "L2", "name": "Four", "attributes": {"colour": "red"}}),

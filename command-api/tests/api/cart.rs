@@ -48,7 +48,7 @@ async fn a_customer_has_one_cart_even_with_a_cart_token() {
 }
 
 #[tokio::test]
-async fn a_repeated_add_under_a_key_adds_once_even_if_the_sku_is_no_longer_for_sale() {
+async fn a_repeated_add_with_a_key_adds_once_even_if_the_sku_is_no_longer_for_sale() {
     let shop = TestShop::stocked().await;
     let call = || add("heart", 2).key("k");
     let first = shop.customer("ada", call()).await.done(200);
@@ -200,7 +200,7 @@ async fn a_refused_merge_leaves_the_lines_in_the_guests_cart() {
 }
 
 #[tokio::test]
-async fn a_repeated_merge_under_a_key_gets_the_same_response() {
+async fn a_repeated_merge_with_a_key_gets_the_same_response() {
     let shop = TestShop::stocked().await;
     let (guest_cart, token) = guest(&shop).await;
     let (_, other) = guest(&shop).await;

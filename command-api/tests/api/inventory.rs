@@ -161,7 +161,7 @@ async fn customers_and_guests_cannot_change_stock() {
 }
 
 #[tokio::test]
-async fn a_stock_change_under_a_key_has_an_effect_once() {
+async fn a_repeated_stock_change_with_a_key_has_one_effect() {
     let shop = counted(10).await;
     let add = || {
         Call::post("/api/inventory/stock", &json!({"sku": "85123A", "change": 5, "reason": "delivery"}))

@@ -74,7 +74,7 @@ async fn a_wait_ends_at_once_when_the_shop_stops_or_the_wait_is_zero() {
 }
 
 #[tokio::test]
-async fn a_repeat_under_a_key_returns_the_same_order_with_its_current_status() {
+async fn a_repeat_with_a_key_returns_the_same_order_with_its_current_status() {
     let shop = TestShop::stocked().await;
     let call = || order(&of_hearts(1)).key("k");
     let first = shop.customer("ada", call()).await.done(202);

@@ -131,7 +131,7 @@ async fn a_second_click_can_wait_until_the_first_order_settles() {
 }
 
 #[tokio::test]
-async fn a_repeat_under_a_key_places_no_second_order() {
+async fn a_repeat_with_a_key_places_no_second_order() {
     let shop = TestShop::stocked().await;
     add(&shop, "heart").await;
     let first = shop.customer("ada", from_cart().key("k")).await.done(202).text("id");

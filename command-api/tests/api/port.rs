@@ -19,7 +19,7 @@ use souk_eventsourcing::{
 pub(crate) struct Log {
     streams: HashMap<StreamName, Vec<RecordedEvent>>,
     ids: HashSet<EventId>,
-    /// Streams of the aggregates that were loaded, in order.
+    /// Stream of each call of [`CommandPort::load`], in the order of the calls.
     pub(crate) loads: Vec<StreamName>,
     /// Number of events.
     pub(crate) head: u64,
@@ -85,7 +85,7 @@ pub(crate) struct MemoryPort<D: Decider> {
     clock: Arc<dyn Clock>,
 }
 
-/// The result of running the executor until it has no more actions.
+/// Result of the executor: that of a command, or that of a load.
 enum ExecutorResult<D: Decider> {
     Command(CommandResult<D>),
     Load(Result<Option<Loaded<D>>, StoreError>),

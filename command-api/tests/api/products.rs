@@ -9,7 +9,7 @@ fn claim_events(shop: &TestShop, sku: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_product_is_created_with_location_revision_and_position() {
+async fn the_response_to_a_new_product_has_location_revision_and_position() {
     let shop = TestShop::open().await;
     let response = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201);
     let id = response.text("id");
@@ -19,7 +19,7 @@ async fn a_product_is_created_with_location_revision_and_position() {
 }
 
 #[tokio::test]
-async fn a_repeat_under_a_key_gets_the_first_response_and_another_body_is_refused() {
+async fn a_repeat_with_a_key_gets_the_first_response_and_another_body_is_refused() {
     let shop = TestShop::open().await;
     let call = || Call::post("/api/products", &product("heart", 255)).key("k");
     let first = shop.admin(call()).await.done(201);
@@ -51,14 +51,14 @@ async fn a_sku_belongs_to_one_product_until_it_is_released() {
     assert!(claim_events(&shop, "star").is_empty(), "no SKU is claimed if another product has one of them");
     shop.admin(Call::delete(&format!("/api/products/{heart}"))).await.done(200);
     assert_eq!(claim_events(&shop, "heart"), ["claim.claimed", "claim.released"]);
-    // A refusal is not remembered: the same request under the same key succeeds now.
+    // A refusal is not remembered: the same request with the same key succeeds now.
     shop.admin(Call::post("/api/products", &two).key("k")).await.done(201);
     assert_eq!(claim_events(&shop, "star").last().unwrap(), "claim.claimed");
     shop.admin(Call::post("/api/products", &product("star", 1))).await.refused(409, "sku-taken");
 }
 
 #[tokio::test]
-async fn a_repeat_under_a_key_succeeds_after_its_sku_went_to_another_product() {
+async fn a_repeat_with_a_key_succeeds_after_its_sku_went_to_another_product() {
     let shop = TestShop::open().await;
     let id = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201).text("id");
     let path = format!("/api/products/{id}");
@@ -91,7 +91,7 @@ async fn replacing_a_product_claims_and_releases_skus_and_a_withdrawn_product_st
 }
 
 #[tokio::test]
-async fn a_write_with_if_match_succeeds_only_at_that_revision() {
+async fn a_first_write_with_if_match_succeeds_only_at_that_revision() {
     let shop = TestShop::open().await;
     let id = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201).text("id");
     let change = |amount, revision: &str| {
@@ -113,13 +113,13 @@ async fn only_admins_write_products() {
 }
 
 #[tokio::test]
-async fn every_error_of_a_product_has_its_pointer() {
+async fn every_error_in_a_product_points_to_its_field() {
     let shop = TestShop::open().await;
-    let wrong = json!({"name": " ", "attributes": {"a": []}, "variants": [
+    let invalid = json!({"name": " ", "attributes": {"a": []}, "variants": [
         {"sku": "a/b", "price": {"amount": 1, "currency": "XXQ"}},
         {"sku": "c", "price": {"amount": 1, "currency": "GBP"}},
     ]});
-    let response = shop.admin(Call::post("/api/products", &wrong)).await.refused(422, "validation-failed");
+    let response = shop.admin(Call::post("/api/products", &invalid)).await.refused(422, "validation-failed");
     let response =
         response.at("/variants/0/sku", "invalid-sku").at("/variants/0/price/currency", "unknown-currency");
     response.at("/attributes/a", "invalid-type");
@@ -127,17 +127,17 @@ async fn every_error_of_a_product_has_its_pointer() {
         let response = shop.admin(Call::post("/api/products", &product("heart", amount))).await;
         response.refused(422, "validation-failed").at("/price/amount", "out-of-range");
     }
-    let both = json!({"name": "x", "sku": "a"});
-    shop.admin(Call::post("/api/products", &both)).await.refused(422, "validation-failed");
-    let none = json!({"name": "x"});
-    shop.admin(Call::post("/api/products", &none))
+    let without_price = json!({"name": "x", "sku": "a"});
+    shop.admin(Call::post("/api/products", &without_price)).await.refused(422, "validation-failed");
+    let without_variants = json!({"name": "x"});
+    shop.admin(Call::post("/api/products", &without_variants))
         .await
         .refused(422, "validation-failed")
         .at("/variants", "invalid-count");
 }
 
 #[tokio::test]
-async fn errors_point_to_the_field_in_the_request() {
+async fn pointers_name_the_field_in_the_form_that_the_request_used() {
     let shop = TestShop::stocked().await;
     let short = shop.admin(Call::post("/api/products", &product("heart", 100))).await;
     short.refused(409, "sku-taken").at("/sku", "sku-taken");

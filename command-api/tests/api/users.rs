@@ -125,7 +125,7 @@ async fn only_admins_erase_other_users() {
 }
 
 #[tokio::test]
-async fn customers_of_other_systems_are_erased() {
+async fn an_admin_erases_customers_without_an_account() {
     let shop = TestShop::stocked().await;
     let erase = |id: &str| shop.admin(Call::delete(&format!("/api/users/{id}")));
     let line = json!({"sku": "heart", "quantity": 1});
@@ -174,7 +174,7 @@ async fn a_guest_is_erased_by_code_and_e_mail_address_and_the_order_cannot_be_sh
 }
 
 #[tokio::test]
-async fn an_order_of_an_erased_person_cannot_be_shipped_even_before_it_has_the_event() {
+async fn an_order_of_an_erased_person_cannot_be_shipped_even_before_its_event_order_erased() {
     let shop = TestShop::stocked().await;
     let (id, _) = guest_order(&shop).await;
     shop.as_checkout(&id, OrderCommand::AwaitPayment).await;
@@ -185,19 +185,19 @@ async fn an_order_of_an_erased_person_cannot_be_shipped_even_before_it_has_the_e
     shop.admin(ship()).await.refused(409, "order-address-erased");
     let loaded = shop.ports.orders.load(&Order::stream(order)).await.unwrap().unwrap();
     assert_eq!(loaded.state.status(), Some(souk_domain::order::OrderStatus::Confirmed));
-    // An address that the shop sets after the erasure belongs to the order, and can be read.
+    // An address that the shop sets after the erasure is sealed with a key of its own, so it can be read.
     let to = json!({"name": "Desk 4", "line1": "1 Shop St", "city": "London", "country": "GB"});
     shop.admin(Call::put(&format!("/api/orders/{id}/shipping-address"), &to)).await.done(200);
     shop.admin(ship()).await.done(200);
 }
 
 #[tokio::test]
-async fn wrong_guesses_from_another_address_do_not_delay_a_guests_erasure() {
+async fn wrong_guesses_from_one_client_address_do_not_delay_an_erasure_from_another() {
     let shop = TestShop::stocked().await;
     let (_, code) = guest_order(&shop).await;
-    let erase = |email: &str, address: &str| {
+    let erase = |email: &str, client_address: &str| {
         let body = json!({"code": code, "email": email});
-        shop.send(Call::post("/api/orders/lookup/erase", &body).from(address))
+        shop.send(Call::post("/api/orders/lookup/erase", &body).from(client_address))
     };
     for n in 0..5 {
         erase(&format!("guess{n}@example.org"), "192.0.2.1").await.refused(404, "not-found");

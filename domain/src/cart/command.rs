@@ -6,7 +6,7 @@ use crate::order::event::Draft;
 
 use super::event::CartLine;
 
-/// A command to one cart. All prices are those that the buyer was shown.
+/// A command to one cart.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CartCommand {
     /// Adds units of a SKU to those that are in the cart.
@@ -38,8 +38,9 @@ pub enum CartCommand {
     },
     /// Removes all lines.
     Clear,
-    /// Takes in the lines that another cart gave away, except the units that this cart took in before while
-    /// they were still in the other cart. Never refused, because the lines would be lost.
+    /// Takes in the lines that another cart gave away. In logs written before 2026-11-30, an interrupted
+    /// merge left its units in both carts; these units are not taken in a second time. The command is never
+    /// refused, because the other cart no longer has the lines, and they would be lost.
     Merge {
         /// Cart that gave the lines away.
         from: CartId,
@@ -47,8 +48,8 @@ pub enum CartCommand {
         from_revision: u64,
         /// Lines that the other cart gave away.
         lines: Vec<CartLine>,
-        /// Revision at which the other cart gave lines away the time before. Units that were merged up to
-        /// that revision had left the other cart.
+        /// Revision of the other cart when it gave lines away the previous time; `None` if it never did. The
+        /// units of merges up to this revision are no longer in the other cart.
         previous_transfer: Option<u64>,
         /// Customer whose cart takes the lines in.
         customer: CustomerId,
@@ -57,19 +58,19 @@ pub enum CartCommand {
     GiveAway {
         /// Cart that receives the lines.
         into: CartId,
-        /// Current revision of this cart. The command is appended at this revision only, so that the revision
+        /// Current revision of this cart. The event is appended only at this revision, so the revision
         /// identifies this transfer.
         at_revision: u64,
     },
-    /// Turns the lines into an order, and empties the cart. For an empty cart, it can return the order that
-    /// was placed a moment ago.
+    /// Turns the lines into an order, and empties the cart. For an empty cart, the result can be the order
+    /// that was placed a moment ago.
     CheckOut {
         /// The complete order. After a crash the order is placed from this data.
         draft: Box<Draft>,
-        /// The order placed a moment ago by an equal request, if there is one.
+        /// Order that an equal request placed a moment ago. An empty cart returns this order.
         recalls: Option<OrderId>,
     },
-    /// Puts the lines of a failed order back, once.
+    /// Puts the lines of a failed order back into the cart, once.
     GiveBack {
         /// Order that did not complete.
         order: OrderId,

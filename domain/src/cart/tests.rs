@@ -343,9 +343,9 @@ fn adding_lines_after_an_order_makes_the_next_checkout_a_new_order() {
 #[test]
 fn the_most_expensive_cart_is_refused_without_an_overflow() {
     let unit_price = Money::new(PRICE_MINOR_MAX, Currency::GBP);
-    let dear = |n| CartLine { unit_price, ..line(n, LINE_UNITS_MAX, 1) };
+    let expensive = |n| CartLine { unit_price, ..line(n, LINE_UNITS_MAX, 1) };
     let history: Vec<CartEvent> = (0..u16::try_from(LINES_MAX).unwrap())
-        .map(|n| ItemAdded { line: dear(n), customer: None }.into())
+        .map(|n| ItemAdded { line: expensive(n), customer: None }.into())
         .collect();
     let errors = Draft::assemble(parts(ORDER, &fold::<Cart>(&history).cart_lines(), noon())).unwrap_err();
     assert_eq!(errors[0].code, "total-too-large");
@@ -407,17 +407,17 @@ fn a_product_with_exactly_one_line_is_found_by_its_id() {
 
 #[test]
 fn the_total_of_a_cart_is_limited_like_that_of_an_order() {
-    let dearest = TOTAL_MINOR_MAX / 100;
-    let full = || added(1, 1, dearest);
-    given::<Cart>(&[]).when(&add(1, 1, dearest)).then(&[full()]);
-    given::<Cart>(&[]).when(&add(1, 1, dearest + 1)).then_refused("total-too-large");
+    let highest_price = TOTAL_MINOR_MAX / 100;
+    let full = || added(1, 1, highest_price);
+    given::<Cart>(&[]).when(&add(1, 1, highest_price)).then(&[full()]);
+    given::<Cart>(&[]).when(&add(1, 1, highest_price + 1)).then_refused("total-too-large");
     given::<Cart>(&[full()]).when(&add(2, 1, 1)).then_refused("total-too-large");
-    given::<Cart>(&[full()]).when(&add(1, 1, dearest)).then_refused("total-too-large");
-    let change = |quantity| CartCommand::Change { sku: sku(1), quantity, unit_price: pounds(dearest) };
+    given::<Cart>(&[full()]).when(&add(1, 1, highest_price)).then_refused("total-too-large");
+    let change = |quantity| CartCommand::Change { sku: sku(1), quantity, unit_price: pounds(highest_price) };
     given::<Cart>(&[full()]).when(&change(2)).then_refused("total-too-large");
     assert_eq!(refused(&[full()], &[line(2, 1, 1)]), Some("total-too-large"));
     // An older cart that exceeds the limit can be made cheaper.
-    let over = added(1, 9, dearest);
-    let set = ItemChanged { sku: sku(1), quantity: 8, unit_price: pounds(dearest) }.into();
+    let over = added(1, 9, highest_price);
+    let set = ItemChanged { sku: sku(1), quantity: 8, unit_price: pounds(highest_price) }.into();
     given::<Cart>(&[over]).when(&change(8)).then(&[set]);
 }

@@ -62,7 +62,7 @@ fn await_payment(order: &Placed) -> Decision {
     }
 }
 
-/// Cancels the order. A reason that a person entered may be personal data, so it is sealed under the key of
+/// Cancels the order. A reason that a person entered may be personal data, so it is sealed with the key of
 /// the order's person.
 fn cancel(order: &Placed, reason: &Reason, context: &Context) -> Decision {
     let reason = &Reason { code: reason.code, detail: reason.detail.clone().of(&order.person, "reason") };
@@ -144,7 +144,7 @@ fn attach(
     vec![Attached { customer: customer.clone(), email, shipping_address }.into()]
 }
 
-/// Notes an erasure. Does nothing if the personal data of the order is sealed under another person's key, for
+/// Notes an erasure. Does nothing if the personal data of the order is sealed with another person's key, for
 /// example because the erasure is noted already.
 fn erase(order: &Placed, person: &Person) -> Vec<OrderEvent> {
     if order.person == *person { vec![Erased { person: person.clone() }.into()] } else { Vec::new() }

@@ -216,16 +216,16 @@ pub struct AddressChanged {
 }
 
 /// A guest's order was assigned to the customer with its e-mail address. The personal data that was sealed
-/// under the order's own key is sealed under the customer's key from now on.
+/// with the order's own key is sealed with the customer's key from now on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attached {
     /// Customer who owns the order from now on.
     pub customer: CustomerId,
-    /// E-mail address of the order, sealed under the customer's key.
+    /// E-mail address of the order, sealed with the customer's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Personal<String>>,
-    /// Shipping address, sealed under the customer's key.
+    /// Shipping address, sealed with the customer's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipping_address: Option<Personal<Address>>,
 }

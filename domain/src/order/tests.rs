@@ -62,7 +62,7 @@ fn reason(code: ReasonCode) -> Reason {
     Reason { code, detail: "because".into() }
 }
 
-/// A reason that a person entered, as the log stores it.
+/// A reason with a text that a person entered. In events this text is personal data.
 fn personal_reason(code: ReasonCode) -> Reason {
     let Reason { detail, .. } = reason(code);
     Reason { code, detail: detail.of(&ORDER.guest(), "reason") }
@@ -118,12 +118,12 @@ fn a_draft_reports_all_errors_at_once_with_their_fields() {
 }
 
 #[test]
-fn a_draft_has_limits() {
+fn a_draft_has_limits_for_its_number_of_lines_and_its_total() {
     assert_eq!(assembled(Vec::new()).unwrap_err()[0].pointer, "/lines");
     let many = (0..=LINES_MAX).map(|n| line(&n.to_string(), 1, 1)).collect();
     assert_eq!(assembled(many).unwrap_err()[0].pointer, "/lines");
-    let dear = vec![line("A", LINE_UNITS_MAX, PRICE_MINOR_MAX)];
-    assert_eq!(assembled(dear).unwrap_err()[0].code, "total-too-large");
+    let expensive = vec![line("A", LINE_UNITS_MAX, PRICE_MINOR_MAX)];
+    assert_eq!(assembled(expensive).unwrap_err()[0].code, "total-too-large");
 }
 
 #[test]
@@ -145,14 +145,14 @@ fn an_order_is_placed_once() {
 }
 
 #[test]
-fn a_cancellation_before_confirmation_is_only_noted() {
-    let wish =
+fn a_cancellation_before_confirmation_takes_effect_at_the_confirmation() {
+    let requested =
         || event::CancellationRequested { reason: personal_reason(ReasonCode::CancelledByCustomer) }.into();
-    given::<Order>(&[placed()]).when(&cancel()).then(&[wish()]);
-    given::<Order>(&[placed(), wish()]).when(&cancel()).then_nothing();
+    given::<Order>(&[placed()]).when(&cancel()).then(&[requested()]);
+    given::<Order>(&[placed(), requested()]).when(&cancel()).then_nothing();
     let confirm = OrderCommand::Confirm { paid_outside: false };
     let both = [confirmed(), cancelled(Some(1_100))];
-    given::<Order>(&[placed(), awaited(), wish()]).when(&confirm).then(&both);
+    given::<Order>(&[placed(), awaited(), requested()]).when(&confirm).then(&both);
 }
 
 #[test]
@@ -160,15 +160,15 @@ fn a_confirmed_order_is_cancelled_at_once_with_a_reversal() {
     given::<Order>(&[placed(), awaited(), confirmed()]).when(&cancel()).then(&[cancelled(Some(1_100))]);
     let outside = [placed(), awaited(), PaidOutside {}.into(), Confirmed { paid_outside: true }.into()];
     given::<Order>(&outside).when(&cancel()).then(&[cancelled(None)]);
-    let over = [placed(), awaited(), confirmed(), cancelled(Some(1_100))];
-    given::<Order>(&over).when(&cancel()).then_nothing();
+    let already_cancelled = [placed(), awaited(), confirmed(), cancelled(Some(1_100))];
+    given::<Order>(&already_cancelled).when(&cancel()).then_nothing();
     given::<Order>(&delivered()).when(&cancel()).then_refused("order-not-cancellable");
 }
 
 #[test]
 fn captured_money_is_refunded_even_if_the_order_was_marked_as_paid_outside() {
-    let both = [placed(), awaited(), PaidOutside {}.into(), confirmed()];
-    given::<Order>(&both).when(&cancel()).then(&[cancelled(Some(1_100))]);
+    let captured_and_outside = [placed(), awaited(), PaidOutside {}.into(), confirmed()];
+    given::<Order>(&captured_and_outside).when(&cancel()).then(&[cancelled(Some(1_100))]);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn only_a_reserved_order_can_be_confirmed_or_paid_outside() {
 }
 
 #[test]
-fn a_failure_ends_an_order_once_and_never_a_confirmed_one() {
+fn a_failure_ends_an_order_once_and_never_ends_a_confirmed_order() {
     let fail = |code| OrderCommand::Fail { reason: reason(code), failed_skus: Vec::new() };
     let timed_out: OrderEvent = event::TimedOut { reason: reason(ReasonCode::PaymentTimedOut) }.into();
     let history = [placed(), timed_out.clone()];
@@ -220,7 +220,7 @@ fn the_most_expensive_units_of_a_sku_are_returned_first() {
 }
 
 #[test]
-fn goods_can_be_returned_without_a_delivery() {
+fn goods_can_be_returned_before_the_order_is_marked_as_delivered() {
     let all = [("A", 3), ("B", 2)];
     let shipped = &delivered()[..4];
     given::<Order>(shipped).when(&give_back(&all)).then(&[returned(&all, 1_100, true)]);
@@ -261,12 +261,12 @@ fn a_shipment_can_be_corrected_until_all_goods_are_returned() {
     given::<Order>(&again).when(&correct(None, Some("1"))).then(&[corrected("post", "1")]);
     given::<Order>(&delivered()[..3]).when(&correct(None, Some("2"))).then_refused("order-not-shipped");
     let back = returned(&[("A", 3), ("B", 2)], 1_100, true);
-    let over: Vec<_> = delivered().into_iter().chain([back]).collect();
-    given::<Order>(&over).when(&correct(None, Some("2"))).then_refused("order-not-shipped");
+    let all_returned: Vec<_> = delivered().into_iter().chain([back]).collect();
+    given::<Order>(&all_returned).when(&correct(None, Some("2"))).then_refused("order-not-shipped");
 }
 
 #[test]
-fn units_of_a_sku_that_a_return_names_twice_are_added() {
+fn if_a_return_names_a_sku_twice_its_units_are_added_up() {
     given::<Order>(&delivered()).when(&give_back(&[("B", 1), ("B", 2)])).then_refused("return-exceeds-order");
     given::<Order>(&delivered()).when(&give_back(&[("B", 1), ("B", 1)])).then(&[returned(
         &[("B", 2)],
@@ -276,8 +276,8 @@ fn units_of_a_sku_that_a_return_names_twice_are_added() {
 }
 
 proptest! {
-    /// Compares returns with a plain model, a shelf. However goods are returned, no more units come back than
-    /// were sold, and the refunds of all returns together are exactly the total.
+    /// Compares returns with a simple model: the units that the buyer still has. No sequence of returns takes
+    /// back more units than were sold, and the refunds of all returns together are exactly the total.
     #[test]
     fn all_returns_together_refund_the_total(
         lines in prop::collection::vec((0..4_u8, 1..5_u32, 0..900_i64), 1..8),
@@ -285,23 +285,23 @@ proptest! {
     ) {
         let lines = lines.into_iter().map(|(n, units, price)| line(&n.to_string(), units, price)).collect();
         let draft = assembled(lines).unwrap();
-        let mut shelf: std::collections::BTreeMap<_, _> = draft.reservations().into_iter().collect();
+        let mut with_buyer: std::collections::BTreeMap<_, _> = draft.reservations().into_iter().collect();
         let total = draft.total.amount;
         let mut paid_back = 0;
         let mut history = delivered();
         history[0] = Placed { draft }.into();
         let mut state = fold::<Order>(&history);
-        let finish = (0..4_u8).flat_map(|n| [(n, 1); 40]);
-        for (n, units) in returns.into_iter().chain(finish) {
+        let all_the_rest = (0..4_u8).flat_map(|n| [(n, 1); 40]);
+        for (n, units) in returns.into_iter().chain(all_the_rest) {
             let sku = sku(&n.to_string());
-            let left = shelf.get(&sku).copied().unwrap_or(0);
+            let left = with_buyer.get(&sku).copied().unwrap_or(0);
             let command = OrderCommand::Return { lines: vec![(sku.clone(), units)] };
             let Ok(events) = Order::decide(&state, &command, &context(1, noon())) else {
                 prop_assert!(units > left || state.status() == Some(OrderStatus::Returned));
                 continue;
             };
             prop_assert!(units <= left);
-            shelf.insert(sku, left - units);
+            with_buyer.insert(sku, left - units);
             for event in events {
                 let OrderEvent::Returned(back) = &event else { panic!("{event:?}") };
                 paid_back += back.reversal.refund.map_or(0, |refund| refund.amount);
@@ -326,7 +326,7 @@ fn a_draft_is_decoded_as_it_was_encoded() {
 }
 
 #[test]
-fn an_order_whose_buyer_is_erased_is_not_shipped_until_it_has_an_address() {
+fn an_order_whose_buyer_is_erased_is_not_shipped_until_it_has_a_new_address() {
     let parts = Parts { shipping_address: Some(Address::default()), ..Parts::example(ORDER) };
     let draft = Draft::assemble(Parts { lines: vec![line("A", 1, 100)], ..parts }).unwrap();
     let erased: OrderEvent = Erased { person: ORDER.guest() }.into();

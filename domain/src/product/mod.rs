@@ -1,7 +1,7 @@
 //! A product with its variants.
 //!
-//! A SKU belongs to one product. The SKU's claim ([`crate::claim`]) ensures this: it is claimed before the
-//! product is written, and released after the product gave the SKU up. A withdrawn product never comes back;
+//! A SKU belongs to one product. The SKU's claim ([`crate::claim`]) ensures this: the SKU is claimed before
+//! the product is written, and released after the product gave it up. A withdrawn product never comes back;
 //! its SKUs can be used by another product.
 
 pub mod amend;

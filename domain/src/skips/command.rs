@@ -1,4 +1,4 @@
-//! Commands to skipped events.
+//! Commands to the aggregate `skips`.
 
 use souk_eventsourcing::parking::Skip;
 

@@ -1,4 +1,4 @@
-//! Decides commands to skipped events.
+//! Decides commands to the aggregate `skips`, which records the events that a read model or process skips.
 
 use super::command::SkipsCommand;
 use super::event::{Skipped, SkipsEvent};

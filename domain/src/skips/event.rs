@@ -1,4 +1,4 @@
-//! Events of skipped events.
+//! Events of the aggregate `skips`.
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::event_enum;

@@ -1,4 +1,4 @@
-//! Applies events to the state of skipped events.
+//! Applies events to the state of the aggregate `skips`.
 
 use super::event::SkipsEvent;
 use super::state::SkipsState;

@@ -1,4 +1,4 @@
-//! State of skipped events.
+//! State of the aggregate `skips`.
 
 use serde::Serialize;
 use souk_eventsourcing::parking::Skip;

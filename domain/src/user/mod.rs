@@ -1,7 +1,7 @@
 //! A user: an account with a name, an e-mail address and an address book.
 //!
-//! All personal data is sealed under the user's key, and decisions do not read it. A user is registered once,
-//! under an e-mail address that a claim (`claim-email-…`) reserves, and is erased once. After the erasure the
+//! All personal data is sealed with the user's key, and decisions do not read it. A user is registered once,
+//! with an e-mail address that a claim (`claim-email-…`) reserves, and is erased once. After the erasure the
 //! e-mail address is released, and every command is refused. If a registration crashes after its claim, the
 //! user is fenced before the claim is released, so that the registration cannot complete later.
 

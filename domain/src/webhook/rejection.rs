@@ -4,7 +4,7 @@ use souk_eventsourcing::Rejection;
 
 use super::state::STORED_MAX;
 
-/// Reason why a command is refused.
+/// Reason why a webhook is not stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookRejection {
     /// Too many webhooks about one payment are stored.

@@ -10,6 +10,6 @@ pub const STORED_MAX: usize = 100;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookState {
-    /// The provider's event ids, each with true once the webhook was processed.
+    /// The provider's event id of each stored webhook. The value is true if the webhook was processed.
     pub seen: BTreeMap<String, bool>,
 }

@@ -4,7 +4,7 @@ use super::event::{Settled, Stored};
 use super::state::STORED_MAX;
 use super::*;
 
-fn store(id: &str) -> WebhookCommand {
+fn store_command(id: &str) -> WebhookCommand {
     WebhookCommand::Store {
         event_id: id.into(),
         kind: "payment.authorized".into(),
@@ -13,15 +13,15 @@ fn store(id: &str) -> WebhookCommand {
     }
 }
 
-fn stored(id: &str) -> WebhookEvent {
+fn stored_event(id: &str) -> WebhookEvent {
     Stored { event_id: id.into(), kind: "payment.authorized".into(), refund_id: None, created_at: noon() }
         .into()
 }
 
 #[test]
 fn a_webhook_is_stored_once() {
-    given::<Webhook>(&[]).when(&store("evt_1")).then(&[stored("evt_1")]);
-    given::<Webhook>(&[stored("evt_1")]).when(&store("evt_1")).then_nothing();
+    given::<Webhook>(&[]).when(&store_command("evt_1")).then(&[stored_event("evt_1")]);
+    given::<Webhook>(&[stored_event("evt_1")]).when(&store_command("evt_1")).then_nothing();
 }
 
 #[test]
@@ -29,13 +29,13 @@ fn a_processed_webhook_is_not_processed_or_stored_again() {
     let settle = WebhookCommand::Settle { event_id: "evt_1".into(), taken: true };
     let settled: WebhookEvent = Settled { event_id: "evt_1".into(), taken: true }.into();
     given::<Webhook>(&[]).when(&settle).then_nothing();
-    given::<Webhook>(&[stored("evt_1")]).when(&settle).then(std::slice::from_ref(&settled));
-    given::<Webhook>(&[stored("evt_1"), settled.clone()]).when(&settle).then_nothing();
-    given::<Webhook>(&[stored("evt_1"), settled]).when(&store("evt_1")).then_nothing();
+    given::<Webhook>(&[stored_event("evt_1")]).when(&settle).then(std::slice::from_ref(&settled));
+    given::<Webhook>(&[stored_event("evt_1"), settled.clone()]).when(&settle).then_nothing();
+    given::<Webhook>(&[stored_event("evt_1"), settled]).when(&store_command("evt_1")).then_nothing();
 }
 
 #[test]
 fn stored_webhooks_about_one_payment_are_limited() {
-    let many: Vec<_> = (0..STORED_MAX).map(|n| stored(&n.to_string())).collect();
-    given::<Webhook>(&many).when(&store("one more")).then_refused("too-many-webhooks");
+    let many: Vec<_> = (0..STORED_MAX).map(|n| stored_event(&n.to_string())).collect();
+    given::<Webhook>(&many).when(&store_command("one more")).then_refused("too-many-webhooks");
 }

@@ -15,7 +15,7 @@ use crate::process::{Process, RecordedInput};
 use super::{ProcessError, ProcessRuntime};
 
 impl<P: Process> ProcessRuntime<P> {
-    /// Processes an event. If the event waited for a parked entity, `released` is this entity, and only its
+    /// Handles an event. If the event waited for a parked entity, `released` is this entity, and only its
     /// instances take the event in.
     pub(super) fn take_in(
         &mut self,
@@ -57,7 +57,8 @@ impl<P: Process> ProcessRuntime<P> {
         ProcessError::Poisoned { process: P::NAME, poison }
     }
 
-    /// Skips an event from now on. If the event already waits in an instance, it is removed there.
+    /// Skips an event from now on. If an instance has taken the event in but not used it yet, the
+    /// event is removed there.
     pub fn skip(&mut self, skip: Skip) {
         if let Some(instance) = skip.key.as_ref().and_then(|id| self.instances.get_mut(id)) {
             let is_skipped = |input: &RecordedInput| {
@@ -83,7 +84,7 @@ impl<P: Process> ProcessRuntime<P> {
         self.parking.get(entity)
     }
 
-    /// Releases an entity and processes the events that waited for it. If one of them still can't be applied,
+    /// Releases an entity and handles the events that waited for it. If one of them still can't be applied,
     /// the entity is parked again, and this event and the later ones keep waiting.
     pub fn retry(
         &mut self,
@@ -96,7 +97,7 @@ impl<P: Process> ProcessRuntime<P> {
         for id in &parked.keys {
             self.touch(id);
         }
-        for (place, recorded) in events.iter().enumerate() {
+        for (index, recorded) in events.iter().enumerate() {
             let Err(error) = self.take_in(recorded, Some(&parked)) else { continue };
             if let ProcessError::Poisoned { poison, .. } = &error {
                 self.parking.park(Parked {
@@ -105,7 +106,7 @@ impl<P: Process> ProcessRuntime<P> {
                     since: now,
                 });
             }
-            for recorded in &events[place..] {
+            for recorded in &events[index..] {
                 self.parking.wait(entity.clone(), recorded.position);
             }
             return Err(error);

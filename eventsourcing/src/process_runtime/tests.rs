@@ -1,5 +1,5 @@
-//! Tests of the process runtime with a small process and a log in memory. The process is killed at any step;
-//! the final log must not depend on it.
+//! Tests of the process runtime with a small process and a log in memory. A property test kills the process
+//! at random moments: the outcome in the log must not depend on the kills.
 
 mod answers;
 mod failures;
@@ -19,15 +19,16 @@ use crate::testkit::noon;
 
 use make::{Begun, Make, MakeMove, Painted, ThingEvent};
 
-/// Environment of the process: the log, the stored rows, and the actions that are not carried out yet.
+/// Environment of the process: the log, the stored rows, the time, and the actions that are not carried out
+/// yet.
 struct World {
     log: Vec<RecordedEvent>,
     stored: ProcessRows,
     pending: Vec<Action<Make>>,
     now: Timestamp,
-    /// Id of the stream that rejects its commands.
+    /// Id of the stream whose commands are rejected.
     rejecting: Option<String>,
-    /// True if the painter answers.
+    /// True if the effect that paints the thing gets an answer.
     paints: bool,
 }
 
@@ -132,8 +133,9 @@ impl World {
     }
 }
 
-/// Runs the process until nothing is left to do. Each number in `choices` selects the next step: an action,
-/// saving the rows, or a kill. Returns the number of open instances.
+/// Runs the process until nothing is left to do, for at most 500 rounds. Each number in `choices` selects
+/// what happens in one round: an action is carried out, the rows are saved, or the process is killed. If no
+/// action is pending, the time moves to the next timer or retry. Returns the number of open instances.
 fn run(world: &mut World, choices: &[u8]) -> usize {
     let mut runtime = world.restart();
     let mut choices = choices.iter().copied();
@@ -264,8 +266,8 @@ fn a_transition_records_the_decided_moves() {
 
 proptest! {
     /// The process is killed at any step and restored from rows of any age, and its actions are carried out
-    /// in any order. In every case, each part is made once, the thing is painted at most once and closed
-    /// once, and all events have the correlation id of the first event.
+    /// in any order. In every case, each part that is not rejected is made once, the thing is painted at
+    /// most once and closed once, and all events have the correlation id of the first event.
     #[test]
     fn the_result_does_not_depend_on_kills_or_on_the_order_of_actions(
         parts in 1..5_u32,

@@ -1,4 +1,4 @@
-//! Tests of the projection runtime: batches are compared with single events, and sums with their rows.
+//! Tests of the projection runtime. They compare batches with single events, and sums with rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ pub(crate) struct Painted {
 }
 
 crate::event_enum! {
-    /// Events that change the colour of things, or remove them.
+    /// Events that paint things. An event without a colour removes them.
     pub(crate) enum PaintEvent { Painted = "thing.painted" v 1 }
 }
 
@@ -32,7 +32,7 @@ struct Thing {
 /// Colour on which the projector panics.
 const POISON: u8 = 200;
 
-/// Read model of things by name, with the number of things of each colour.
+/// Read model of things by number, with the number and the total brightness of the things of each colour.
 struct Things;
 
 impl Projector for Things {
@@ -101,7 +101,7 @@ impl Tables {
         match change {
             Ok(change) => {
                 fold.committed();
-                self.take(change)
+                self.write(change)
             }
             Err(error) => {
                 fold.forget();
@@ -111,6 +111,7 @@ impl Tables {
         Ok(())
     }
 
+    /// Applies a batch. Returns the number of changed rows.
     fn apply(&mut self, fold: &mut dyn ErasedProjector, events: &[RecordedEvent]) -> usize {
         let keys = fold.plan(events).unwrap();
         let stored = keys.into_iter().filter_map(|key| self.rows.get(&key).map(|row| (key, row.clone())));
@@ -118,10 +119,11 @@ impl Tables {
         let change = fold.fold(stored.collect(), reached).unwrap();
         assert_eq!(change.from, self.checkpoint);
         fold.committed();
-        self.take(change)
+        self.write(change)
     }
 
-    fn take(&mut self, change: ModelChange) -> usize {
+    /// Writes a change. Returns the number of changed rows.
+    fn write(&mut self, change: ModelChange) -> usize {
         let written = change.rows.len();
         for row in change.rows {
             match row.content {
@@ -138,10 +140,9 @@ impl Tables {
         self.checkpoint = change.checkpoint;
         self.parked.retain(|parked| !change.parking.released.contains(parked));
         self.parked.extend(change.parking.parked);
-        let is_waited_for =
-            |entity: &Entity| self.parked.iter().any(|parked| parked.poison.entity == *entity);
+        let is_parked = |entity: &Entity| self.parked.iter().any(|parked| parked.poison.entity == *entity);
         self.waiting.extend(change.parking.waiting);
-        self.waiting.retain(|(entity, _)| is_waited_for(entity));
+        self.waiting.retain(|(entity, _)| is_parked(entity));
         written
     }
 }
@@ -199,7 +200,7 @@ fn sums_that_cancel_out_are_not_written() {
 }
 
 #[test]
-fn the_cache_drops_the_rows_that_were_not_used_for_longest() {
+fn the_cache_drops_the_rows_whose_last_use_is_the_oldest() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let mut tables = Tables::default();
     let more_than_fit: Vec<u16> = (0..=u16::try_from(CACHE_ROWS_MAX.get()).unwrap()).collect();
@@ -234,7 +235,7 @@ fn a_batch_that_was_not_committed_can_be_applied_again() {
 }
 
 #[test]
-fn a_failed_batch_leaves_the_checkpoint_of_the_committed_batch() {
+fn after_a_failed_batch_the_checkpoint_is_that_of_the_last_committed_batch() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let mut tables = Tables::default();
     tables.apply(&mut *fold, &[painted(1, &[1], Some(1))]);
@@ -300,35 +301,46 @@ fn expected_rows(events: &[(Vec<u16>, Option<u8>)]) -> BTreeMap<String, Vec<u8>>
 proptest! {
     #[test]
     fn a_batch_gives_the_same_rows_as_its_single_events(
-        acts in prop::collection::vec((prop::collection::vec(0..6_u16, 0..4), prop::option::of(0..4_u8)), 1..40),
+        changes in prop::collection::vec(
+            (prop::collection::vec(0..6_u16, 0..4), prop::option::of(0..4_u8)),
+            1..40,
+        ),
         batch in 1..9_usize,
-        forgets in any::<bool>(),
+        repeats_batches in any::<bool>(),
     ) {
-        let events: Vec<RecordedEvent> =
-            (1..).zip(&acts).map(|(position, (things, colour))| painted(position, things, *colour)).collect();
+        let events: Vec<RecordedEvent> = (1..)
+            .zip(&changes)
+            .map(|(position, (things, colour))| painted(position, things, *colour))
+            .collect();
         let mut fold = ProjectorFold::<Things>::boxed();
         let mut tables = Tables::default();
         for events in events.chunks(batch) {
-            if forgets {
+            if repeats_batches {
                 // Neither rows in memory nor an uncommitted batch may change the result.
                 let keys = fold.plan(events).unwrap();
-                let stored = keys.into_iter().filter_map(|key| tables.rows.get(&key).map(|row| (key, row.clone())));
+                let stored =
+                    keys.into_iter().filter_map(|key| tables.rows.get(&key).map(|row| (key, row.clone())));
                 fold.fold(stored.collect(), Position(events.last().unwrap().position.0)).unwrap();
                 fold.forget();
             }
             tables.apply(&mut *fold, events);
         }
-        prop_assert_eq!(&tables.rows, &expected_rows(&acts));
+        prop_assert_eq!(&tables.rows, &expected_rows(&changes));
         prop_assert_eq!(tables.checkpoint, events.last().unwrap().position);
     }
 
     #[test]
     fn a_sum_equals_the_contributions_of_its_rows(
-        acts in prop::collection::vec((prop::collection::vec(0..6_u16, 0..4), prop::option::of(0..4_u8)), 1..40),
+        changes in prop::collection::vec(
+            (prop::collection::vec(0..6_u16, 0..4), prop::option::of(0..4_u8)),
+            1..40,
+        ),
         batch in 1..9_usize,
     ) {
-        let events: Vec<RecordedEvent> =
-            (1..).zip(&acts).map(|(position, (things, colour))| painted(position, things, *colour)).collect();
+        let events: Vec<RecordedEvent> = (1..)
+            .zip(&changes)
+            .map(|(position, (things, colour))| painted(position, things, *colour))
+            .collect();
         let mut fold = ProjectorFold::<Things>::boxed();
         let mut tables = Tables::default();
         for events in events.chunks(batch) {
@@ -359,7 +371,7 @@ fn park(fold: &mut dyn ErasedProjector, error: ProjectionError, keys: &[&str]) -
     entity
 }
 
-/// Moves an event to the stream `thing-b`; all other events are in `thing-a`.
+/// Moves an event from the stream `thing-a`, where all test events begin, to `thing-b`.
 fn of_other_stream(mut event: RecordedEvent) -> RecordedEvent {
     event.stream = StreamName::new("thing", "b");
     event
@@ -383,7 +395,7 @@ fn an_unreadable_event_parks_its_stream_and_rows_and_the_other_rows_continue() {
     tables.retry(&mut *fold, &entity, &batch).unwrap();
     assert_eq!(tables.rows["1"], br#"{"colour":2}"#);
     assert_eq!(tables.rows["2"], br#"{"colour":3}"#);
-    assert_eq!(tables.rows["3"], br#"{"colour":2}"#, "row 3 had this event before");
+    assert_eq!(tables.rows["3"], br#"{"colour":2}"#, "row 3 already had this event");
     assert!(tables.parked.is_empty());
     assert_eq!(tables.checkpoint, Position(4));
     tables.apply(&mut *fold, &[painted(5, &[1], Some(1))]);
@@ -391,7 +403,7 @@ fn an_unreadable_event_parks_its_stream_and_rows_and_the_other_rows_continue() {
 }
 
 #[test]
-fn a_panic_of_the_projector_parks_only_the_row_concerned() {
+fn a_panic_of_the_projector_parks_only_the_row_that_caused_it() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let mut tables = Tables::default();
     let batch = [painted(1, &[1, 2], Some(1)), painted(2, &[1], Some(POISON)), painted(3, &[1, 2], Some(1))];
@@ -412,7 +424,7 @@ fn a_panic_of_the_projector_parks_only_the_row_concerned() {
     fold.skip(Skip { stream: batch[1].stream.clone(), revision: batch[1].revision, key: Some("1".into()) });
     tables.retry(&mut *fold, &entity, &batch[1..]).unwrap();
     assert_eq!(tables.rows["1"], br#"{"colour":2}"#);
-    assert_eq!(tables.rows["2"], br#"{"colour":2}"#, "events that wait for one row change no other row");
+    assert_eq!(tables.rows["2"], br#"{"colour":2}"#, "the waiting events of one row change no other row");
 }
 
 #[test]

@@ -35,7 +35,7 @@ const WRITE: NonZeroU32 = NonZeroU32::new(300).expect("300 is not zero");
 pub enum LimitKey {
     /// Client address.
     Address(IpAddr),
-    /// Proxy that hides its clients. They are all counted together.
+    /// Proxy that hides its clients. All its clients are counted together.
     HiddenByProxy(IpAddr),
     /// Subject of the access token, from any address.
     Subject(String),
@@ -61,11 +61,11 @@ pub enum Count {
 pub enum CountingMode {
     /// Requests are not counted.
     Off,
-    /// This process counts, as configured.
+    /// This process counts only its own requests, as configured.
     Local,
     /// This process counts together with other gateways.
     Shared,
-    /// This process counts, because the shared counts are unavailable.
+    /// This process counts only its own requests, because the shared counts are unavailable.
     SharedUnavailable,
 }
 
@@ -140,8 +140,8 @@ impl Limits {
         if keys.is_empty() {
             return Ok(None);
         }
-        // This process counts in any case. So a caller does not get a fresh quota when the shared counts
-        // fail.
+        // This process also counts while the shared counts work. So a caller does not get a fresh quota when
+        // they fail.
         let local_count = local.take(class, &keys, quota);
         let count = match shared {
             None => local_count,

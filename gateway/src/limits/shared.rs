@@ -1,7 +1,7 @@
 //! Rate limits that several gateways count together.
 //!
-//! If the shared counts do not respond in time, they are not asked for a second, and each gateway counts its
-//! own requests meanwhile.
+//! If the shared counts do not respond in time, they get no request for the next second. In this time, each
+//! gateway counts its own requests.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,10 +12,11 @@ use async_trait::async_trait;
 use super::{Count, LimitKey, WINDOW};
 use crate::table::Class;
 
-/// Longest time that a request waits for the shared count. It is long enough for a moment of high load,
-/// because a process that counts on its own allows as many requests as all processes together should.
+/// Longest time that a request waits for the shared count. It is long enough for a short overload of
+/// the shared counts, because a process that counts alone allows as many requests as the limit allows to all
+/// processes together.
 const WAIT_MAX: Duration = Duration::from_millis(250);
-/// Time after a failure in which the shared counts are not asked.
+/// Time after a failure in which the shared counts get no request.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
 /// Error: the shared counts are unavailable.
@@ -36,7 +37,7 @@ pub trait SharedCounts: Send + Sync + 'static {
     ) -> Result<Count, SharedCountsUnavailable>;
 }
 
-/// Shared counts, and the time until which they are not asked after a failure.
+/// Shared counts, and the time until which they get no request after a failure.
 pub struct Shared {
     counts: Arc<dyn SharedCounts>,
     /// End of the pause after the last failure. `None` after a success.
@@ -64,7 +65,7 @@ impl Shared {
         if paused_until.is_some_and(|until| Instant::now() < until) {
             return None;
         }
-        let names: Vec<String> = keys.iter().map(|key| name(class, key)).collect();
+        let names: Vec<String> = keys.iter().map(|key| shared_key(class, key)).collect();
         let result = tokio::time::timeout(WAIT_MAX, self.counts.take(&names, quota, WINDOW)).await;
         let result =
             result.unwrap_or_else(|_| Err(SharedCountsUnavailable("no response in time".to_owned())));
@@ -72,13 +73,13 @@ impl Shared {
         match result {
             Ok(count) => {
                 if paused_until.take().is_some() {
-                    tracing::info!("rate limits are shared with other gateways again");
+                    tracing::info!("requests are counted together with other gateways again");
                 }
                 Some(count)
             }
             Err(error) => {
                 if paused_until.replace(Instant::now() + PAUSE).is_none() {
-                    tracing::warn!(%error, "rate limits are counted by this process only");
+                    tracing::warn!(%error, "this process counts only its own requests for rate limits");
                 }
                 None
             }
@@ -87,7 +88,7 @@ impl Shared {
 }
 
 /// Returns the name of a key in the shared counts.
-fn name(class: Class, key: &LimitKey) -> String {
+fn shared_key(class: Class, key: &LimitKey) -> String {
     let class = class.as_str();
     match key {
         LimitKey::Address(address) => format!("souk:limit:{class}:address:{address}"),

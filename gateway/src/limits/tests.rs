@@ -112,7 +112,7 @@ async fn this_process_counts_while_the_shared_counts_are_unavailable() {
     assert_eq!((state.remaining, limits.mode()), (7, CountingMode::Shared));
     assert_eq!(*counts.keys.lock().unwrap(), ["souk:limit:write:address:192.0.2.1"]);
     *counts.is_hanging.lock().unwrap() = true;
-    // Shared counts that hang cost one short wait. Then they are not asked for a while.
+    // Shared counts that hang cost one short wait. Then they get no requests for a while.
     let state = limits.check(Class::Write, &at("192.0.2.1")).await.unwrap().unwrap();
     assert_eq!(
         (state.remaining, limits.mode()),

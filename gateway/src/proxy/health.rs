@@ -10,11 +10,11 @@ use super::{Upstream, Upstreams};
 
 /// Path of the health check.
 const PATH: &str = "/health/live";
-/// Largest response, in bytes.
+/// Maximum size of a response, in bytes.
 const BYTES_MAX: usize = 1_024;
 /// Shortest time between two checks. In between, callers get the last result, so that they cause no load
 /// upstream.
-const EVERY_MIN: Duration = Duration::from_secs(1);
+const CHECK_PAUSE_MIN: Duration = Duration::from_secs(1);
 
 /// Health checks of a gateway's upstreams.
 pub struct UpstreamHealth {
@@ -36,11 +36,11 @@ impl UpstreamHealth {
         Self { upstreams, last: Mutex::default() }
     }
 
-    /// Checks both upstreams. The first value is true if the command upstream responds within the connect
-    /// timeout, the second if the query upstream does. Concurrent callers share one check.
+    /// Checks both upstreams. The first value is true if the upstream for commands responds within the
+    /// connect timeout, the second if the upstream for queries does. Concurrent callers share one check.
     pub async fn check(&self) -> [bool; 2] {
         let mut last = self.last.lock().await;
-        if let Some(last) = last.filter(|last| last.at.elapsed() < EVERY_MIN) {
+        if let Some(last) = last.filter(|last| last.at.elapsed() < CHECK_PAUSE_MIN) {
             return last.are_responding;
         }
         let [commands, queries] = &self.upstreams;

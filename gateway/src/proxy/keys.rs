@@ -1,4 +1,4 @@
-//! Regular fetch of the public token keys that the command upstream publishes.
+//! Fetches the public token keys that the upstream for commands publishes, again and again.
 //!
 //! If a fetch fails, the last known keys stay in use.
 
@@ -11,12 +11,13 @@ use super::Upstream;
 
 /// Path of the published keys.
 const PATH: &str = "/.well-known/jwks.json";
-/// Largest document, in bytes.
+/// Maximum size of the document with the keys, in bytes.
 const BYTES_MAX: usize = 64 * 1024;
-/// Time between two fetches. It is shorter than the time for which a new key is published before it signs.
-const EVERY: Duration = Duration::from_secs(20);
+/// Longest wait for a token of an unknown key, after [`FETCH_PAUSE_MIN`]. Both together are shorter than the
+/// time for which a new key is published before it signs tokens.
+const FETCH_WAIT_MAX: Duration = Duration::from_secs(20);
 /// Shortest time between two fetches, even if callers send tokens of unknown keys.
-const EVERY_MIN: Duration = Duration::from_secs(1);
+const FETCH_PAUSE_MIN: Duration = Duration::from_secs(1);
 
 /// Fetches the keys of an upstream again and again. Never returns.
 pub async fn follow(upstream: Arc<Upstream>, keys: Arc<PublishedKeys>) {
@@ -27,10 +28,10 @@ pub async fn follow(upstream: Arc<Upstream>, keys: Arc<PublishedKeys>) {
         if let Err(reason) = replaced {
             tracing::warn!(upstream = upstream.name(), reason, "the public token keys could not be fetched");
         }
-        tokio::time::sleep(EVERY_MIN).await;
+        tokio::time::sleep(FETCH_PAUSE_MIN).await;
         if keys.is_known() {
-            // The next fetch is due after a notification and after a timeout alike.
-            let _ = tokio::time::timeout(EVERY, keys.missing.notified()).await;
+            // A token of an unknown key ends the wait early. In both cases the next fetch follows.
+            let _ = tokio::time::timeout(FETCH_WAIT_MAX, keys.missing.notified()).await;
         }
     }
 }

@@ -100,7 +100,7 @@ impl RedisDenials {
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.redis.client.get_async_pubsub());
         let (mut sink, mut messages) = connecting.await.map_err(|_| too_slow())??.split();
         sink.subscribe(KEY).await?;
-        // New messages arrive from here on. Earlier ones are in the set.
+        // From now on, messages about ended sessions arrive. Sessions that ended before are in the set.
         self.merge().await?;
         if self.link.send_replace(Link::Up) == Link::Down {
             tracing::info!("ended sessions are shared through Redis");
@@ -122,7 +122,7 @@ impl RedisDenials {
         }
     }
 
-    /// Publishes all sessions that this process knows, and adds all sessions of the set.
+    /// Publishes all ended sessions that this process knows, and adds all ended sessions of the set.
     async fn merge(&self) -> RedisResult<()> {
         let mut connection = self.redis.connection.clone();
         let now = self.clock.now();
@@ -147,7 +147,7 @@ impl RedisDenials {
         }
     }
 
-    /// Adds an ended session. Logs and ignores a member that is not a session.
+    /// Adds an ended session. If the text or time is invalid, logs this and adds nothing.
     fn add(&self, session: &str, until: i64) {
         let Some((session, until)) = session.parse().ok().zip(Timestamp::from_millisecond(until).ok()) else {
             return tracing::warn!("a member of `souk:denials` in Redis is not a session");
@@ -162,7 +162,7 @@ impl RedisDenials {
     }
 }
 
-/// Adds sessions to the set and publishes them on the channel, in one transaction.
+/// Adds ended sessions to the set and publishes them on the channel, in one transaction.
 async fn publish(connection: &mut ConnectionManager, sessions: &[(Uuid, Timestamp)]) -> RedisResult<()> {
     let mut commands = redis::pipe();
     commands.atomic();
@@ -191,13 +191,14 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    /// Maximum time that a test waits for a step.
+    const STEP_WAIT_MAX: Duration = Duration::from_secs(30);
 
     /// A gateway that listens, and its ended sessions.
     struct Gateway {
         denials: Arc<Denials>,
         link: watch::Receiver<Link>,
-        _listens: tokio::task::JoinHandle<()>,
+        _listening: tokio::task::JoinHandle<()>,
     }
 
     fn gateway(engine: &Engine) -> Gateway {
@@ -205,12 +206,15 @@ mod tests {
         let shared =
             RedisDenials::new(Redis::at(&engine.url()).unwrap(), Arc::clone(&denials), Arc::new(Noon));
         let link = shared.link();
-        Gateway { denials, link, _listens: tokio::spawn(async move { shared.run().await }) }
+        Gateway { denials, link, _listening: tokio::spawn(async move { shared.run().await }) }
     }
 
     impl Gateway {
         async fn wait_for(&mut self, link: Link) {
-            tokio::time::timeout(PATIENCE, self.link.wait_for(|now| *now == link)).await.unwrap().unwrap();
+            tokio::time::timeout(STEP_WAIT_MAX, self.link.wait_for(|now| *now == link))
+                .await
+                .unwrap()
+                .unwrap();
         }
 
         async fn wait_until_denied(&self, session: u128) {
@@ -219,7 +223,7 @@ mod tests {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             };
-            tokio::time::timeout(PATIENCE, denied).await.unwrap();
+            tokio::time::timeout(STEP_WAIT_MAX, denied).await.unwrap();
         }
 
         async fn deny(&self, session: u128) {
@@ -229,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_gateways_refuse_an_ended_session_also_those_that_start_later() {
+    async fn all_gateways_refuse_an_ended_session_even_those_that_start_later() {
         let engine = Engine::start().unwrap();
         let mut one = gateway(&engine);
         let mut two = gateway(&engine);
@@ -275,10 +279,10 @@ mod tests {
         let engine = Engine::start().unwrap();
         let mut one = gateway(&engine);
         one.wait_for(Link::Up).await;
-        for words in
+        for command in
             ["PUBLISH souk:denials nonsense", "PUBLISH souk:denials 1", "ZADD souk:denials 99999999999999 x"]
         {
-            engine.command(words).unwrap();
+            engine.command(command).unwrap();
         }
         let two = gateway(&engine);
         two.deny(7).await;

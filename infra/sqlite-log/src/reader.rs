@@ -148,18 +148,18 @@ impl Reader<'_> {
     ) -> Result<Vec<RecordedEvent>, ReadError> {
         let parameters = (to_i64(after.0), to_i64(head.0), to_i64(limit as u64));
         let events = self.rows(row::SELECT_ALL, parameters, READ_BYTES_MAX)?;
-        // Positions have no gaps in this engine. A gap means lost events, and a state that is folded over it
-        // is wrong.
+        // Positions have no gaps in this engine. A gap means that events were lost, and a state that is
+        // computed without them would be wrong.
         let mut expected = after.0;
         for event in &events {
             expected += 1;
             if event.position.0 != expected {
-                let what = "events are missing from here on; see `souk log verify`".to_owned();
+                let what = "events are missing, beginning at this position; see `souk log verify`".to_owned();
                 return Err(ReadError::Row { position: to_i64(expected), what });
             }
         }
         if events.is_empty() && after < head {
-            let what = "the log's tail is missing from here on; see `souk log verify`".to_owned();
+            let what = "all events from this position on are missing; see `souk log verify`".to_owned();
             return Err(ReadError::Row { position: to_i64(expected + 1), what });
         }
         Ok(events)
@@ -189,8 +189,8 @@ impl Reader<'_> {
     }
 }
 
-/// Builds a page from the events that were read after a position. Only events that the filter takes are in
-/// the page.
+/// Builds a page from the events that were read after a position. The page contains only the
+/// events that match the filter.
 pub(crate) fn page(events: Vec<RecordedEvent>, after: Position, filter: &Filter) -> Page {
     let reached = events.last().map_or(after, |event| event.position);
     Page { events: events.into_iter().filter(|event| filter.matches(event)).collect(), reached }

@@ -49,7 +49,7 @@ impl VerifyReport {
 }
 
 /// Verifies every event of the log in a folder. Another process may write to the log. `progress` is called
-/// with the number of events read and the total. Blocks.
+/// with the number of events read and the total. Blocks the calling thread.
 pub fn verify(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, OpenError> {
     verify_file(&folder.join(LOG_FILE), progress)
 }

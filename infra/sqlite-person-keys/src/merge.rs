@@ -1,10 +1,10 @@
-//! Merges another store of the same shop into the store of a folder. Use it when the shop went on without its
-//! keys, and the missing file was found later.
+//! Merges another store of the same shop into the store of a folder. Use a merge if the shop continued with
+//! a new key file, and the missing file was found later.
 //!
 //! An erasure in one of the files applies to the merged store. If a person has a different key in each file,
-//! the folder's key stays. The merge also copies aliases and links. They may bring back an alias that an
-//! erasure had deleted, so all erasures of customers are marked as unsettled and a sweep completes them
-//! again.
+//! the folder's key stays. The merge also copies aliases, and links from names to people. The copy may
+//! bring back an alias that an erasure had deleted. So all erasures of customers are marked as not finished,
+//! and a sweep completes them again.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub struct Merged {
     pub keys: u64,
     /// Erasures that were added to the folder's store.
     pub erasures: u64,
-    /// People with a different key in each file. Values that are sealed under the other file's key stay
+    /// People with a different key in each file. Values that are sealed with the other file's key stay
     /// unreadable.
     pub others: u64,
 }
@@ -129,7 +129,8 @@ fn add_erasures(transaction: &Transaction<'_>, other: &Connection) -> rusqlite::
     Ok(count)
 }
 
-/// Adds the aliases of unknown names, and the links of people who are not erased.
+/// Adds the aliases of names that have none, and the links of people who are not erased. Marks all erasures
+/// of customers as not finished.
 fn add_index(transaction: &Transaction<'_>, other: &Connection) -> rusqlite::Result<()> {
     let copy = |select: &str, insert: &str| -> rusqlite::Result<()> {
         let mut statement = other.prepare(select)?;
@@ -144,8 +145,9 @@ fn add_index(transaction: &Transaction<'_>, other: &Connection) -> rusqlite::Res
     let link =
         "INSERT OR IGNORE INTO links SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM erased WHERE person = ?2)";
     copy("SELECT name, person FROM links", link)?;
-    let unsettle = "UPDATE erased SET is_settled = 0 WHERE person >= 'customer:' AND person < 'customer;'";
-    transaction.execute(unsettle, []).map(drop)
+    let mark_unfinished =
+        "UPDATE erased SET is_settled = 0 WHERE person >= 'customer:' AND person < 'customer;'";
+    transaction.execute(mark_unfinished, []).map(drop)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Requests of the reader thread.
+//! Requests that the reader thread executes.
 
 use rusqlite::{Connection, Params};
 use souk_eventsourcing::{KeyRing, KeysUnavailable, Person};
@@ -6,6 +6,8 @@ use souk_eventsourcing::{KeyRing, KeysUnavailable, Person};
 use crate::worker::failed;
 use crate::{MasterKey, Reply};
 
+/// Request to the reader thread. `Unsettled` asks for the people whose erasure is not finished, and `Index`
+/// runs a read of the index of people.
 pub(crate) enum Request {
     Keys { people: Vec<Person>, reply: Reply<KeyRing> },
     IsErased { person: Person, reply: Reply<bool> },
@@ -64,8 +66,8 @@ pub(crate) fn is_erased(connection: &Connection, person: &Person) -> rusqlite::R
     connection.prepare_cached(sql)?.query_row([person.as_str()], |row| row.get(0))
 }
 
-/// Returns the keys of the people who have one. A key that can't be unwrapped is an error: it is damaged,
-/// not erased.
+/// Returns the keys of the people who have one. A key that can't be decrypted with the master key is an
+/// error: it is damaged, not erased.
 pub(crate) fn keys(
     connection: &Connection,
     master: &MasterKey,

@@ -240,7 +240,7 @@ pub(crate) fn tidy(connection: &mut Connection, rows: u32) -> Result<bool, Failu
 
 /// Moves the checkpoint of a build from one position to another.
 ///
-/// Fails if the checkpoint is not at `from`: then another program folds events into the same build, and the
+/// Fails if the checkpoint is not at `from`: then another program applies events to the same build, and the
 /// events would be counted twice.
 pub(crate) fn move_checkpoint(
     transaction: &Transaction<'_>,

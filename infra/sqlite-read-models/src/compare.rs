@@ -1,4 +1,4 @@
-//! Comparison of two databases of read models. Rows are compared one by one in the order of their keys, so no
+//! Comparison of the builds in two snapshots. Rows are compared one by one in the order of their keys, so no
 //! table is loaded into memory.
 
 use std::cmp::Ordering;
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::read::{describe, key, select};
 use crate::snapshot::Snapshot;
 
-/// Limit of differences that are described. All differences are counted.
+/// Maximum number of differences that are described. All differences are counted.
 pub const DIFFERENCES_SHOWN_MAX: usize = 20;
 
 /// A row that differs between the two sides.
@@ -20,7 +20,7 @@ pub const DIFFERENCES_SHOWN_MAX: usize = 20;
 pub struct Difference {
     /// Name of the model.
     pub model: &'static str,
-    /// Name of the table of the rows or of a sum.
+    /// Name of the table that has the row: the table of the model's rows, or of one of its sums.
     pub table: String,
     /// Key of the row.
     pub key: String,
@@ -54,7 +54,8 @@ pub struct Pair {
 }
 
 /// Compares the rows and sums of builds in two snapshots. The caller must make sure that both builds are at
-/// the same position. `progress` is called with the number of compared rows and the total. Blocks.
+/// the same position. `progress` is called with the number of compared keys, and with the number of rows on
+/// the right side. Blocks the calling thread.
 pub fn compare(
     left: &Snapshot,
     right: &Snapshot,
@@ -80,14 +81,17 @@ fn compare_all(
             let Some(columns) = columns_of(left, &left_name)? else { continue };
             let sql = format!("SELECT count(*) FROM {}", table.quoted_name);
             total += right.query_row(&sql, [], |row| row.get::<_, u64>(0))?;
-            let shared = table.columns.iter().filter(|column| columns.iter().any(|known| known == *column));
+            let shared = table
+                .columns
+                .iter()
+                .filter(|column| columns.iter().any(|left_column| left_column == *column));
             let shared: Vec<&'static str> = shared.copied().collect();
             tables.push((pair.right.model.name, left_name, table, shared));
         }
     }
     let mut comparison = Comparison::default();
     for (model, left_name, table, columns) in &tables {
-        let sides = Sides { model, left: left_name, right: &table.name, columns };
+        let sides = TablePair { model, left: left_name, right: &table.name, columns };
         compare_table(left, right, &sides, &mut comparison, &mut |rows| progress(rows, total))?;
     }
     progress(comparison.rows, total);
@@ -102,21 +106,21 @@ fn columns_of(connection: &Connection, table: &str) -> Result<Option<Vec<String>
     Ok((!names.is_empty()).then_some(names))
 }
 
-/// Two tables and the columns that are compared.
-struct Sides<'a> {
+/// Two tables that are compared, and their shared columns.
+struct TablePair<'a> {
     model: &'static str,
     left: &'a str,
     right: &'a str,
     columns: &'a [&'static str],
 }
 
-/// Number of rows between two calls of `progress`.
+/// Number of compared keys between two calls of `progress`.
 const PROGRESS_EVERY: u64 = 10_000;
 
 fn compare_table(
     left: &Connection,
     right: &Connection,
-    sides: &Sides<'_>,
+    sides: &TablePair<'_>,
     comparison: &mut Comparison,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Failure> {
@@ -127,32 +131,32 @@ fn compare_table(
     left.advance()?;
     right.advance()?;
     loop {
-        let order = match (left.get(), right.get()) {
+        let key_order = match (left.get(), right.get()) {
             (None, None) => return Ok(()),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(one), Some(other)) => key(one)?.cmp(key(other)?),
+            (Some(left), Some(right)) => key(left)?.cmp(key(right)?),
         };
-        let one = left.get().filter(|_| order.is_le());
-        let other = right.get().filter(|_| order.is_ge());
-        comparison.add(sides, one, other)?;
+        let left_row = left.get().filter(|_| key_order.is_le());
+        let right_row = right.get().filter(|_| key_order.is_ge());
+        comparison.add(sides, left_row, right_row)?;
         if comparison.rows.is_multiple_of(PROGRESS_EVERY) {
             progress(comparison.rows);
         }
-        if order.is_le() {
+        if key_order.is_le() {
             left.advance()?;
         }
-        if order.is_ge() {
+        if key_order.is_ge() {
             right.advance()?;
         }
     }
 }
 
 impl Comparison {
-    /// Adds the rows of one key. One of the rows may be missing.
+    /// Counts one key, and describes it if its rows differ. The row may be missing on one side.
     fn add(
         &mut self,
-        sides: &Sides<'_>,
+        sides: &TablePair<'_>,
         left: Option<&Row<'_>>,
         right: Option<&Row<'_>>,
     ) -> rusqlite::Result<()> {
@@ -164,7 +168,7 @@ impl Comparison {
         }
         self.different += 1;
         if self.differences.len() < DIFFERENCES_SHOWN_MAX {
-            let shown = |row: Option<&Row<'_>>| -> rusqlite::Result<Option<String>> {
+            let described = |row: Option<&Row<'_>>| -> rusqlite::Result<Option<String>> {
                 row.map(|row| describe(sides.columns, row)).transpose()
             };
             let key = left.or(right).map(key).transpose()?.unwrap_or_default().to_owned();
@@ -172,8 +176,8 @@ impl Comparison {
                 model: sides.model,
                 table: sides.right.to_owned(),
                 key,
-                left: shown(left)?,
-                right: shown(right)?,
+                left: described(left)?,
+                right: described(right)?,
             });
         }
         Ok(())
@@ -181,8 +185,9 @@ impl Comparison {
 }
 
 fn is_same(left: &Row<'_>, right: &Row<'_>, columns: usize) -> rusqlite::Result<bool> {
-    for place in 1..=columns {
-        if left.get_ref(place)? != right.get_ref(place)? {
+    // Column 0 is the key.
+    for index in 1..=columns {
+        if left.get_ref(index)? != right.get_ref(index)? {
             return Ok(false);
         }
     }

@@ -79,8 +79,8 @@ pub(crate) enum Failure {
     /// Any other error of `SQLite`.
     #[error("{0}")]
     Sqlite(rusqlite::Error),
-    /// The checkpoint of the build is not at the expected position, because another program folds events into
-    /// it.
+    /// The checkpoint of the build is not at the expected position, because another program also applies
+    /// events to the build.
     #[error(
         "build {number} of read model {model} is no longer at position {from}: another program folds into it"
     )]
@@ -95,13 +95,13 @@ pub(crate) enum Failure {
     /// A row has invalid content.
     #[error("{0}")]
     Malformed(String),
-    /// The build does not exist, or is being removed.
-    #[error("read model {model} has no such build of version {version}")]
+    /// The build can't become live: it does not exist, is live already, or is being removed.
+    #[error("read model {model} has no build of version {version} that can become live")]
     NotOpened { model: &'static str, version: u32 },
     /// The model has no sum of this name.
     #[error("read model {model} has no sum `{sum}`")]
     NoSuchSum { model: &'static str, sum: String },
-    /// The number of values differs from the number of columns.
+    /// The number of values of a row or sum differs from the number of columns.
     #[error("`{key}` of {table} has {actual} values, its table has {expected} columns")]
     Values { table: &'static str, key: String, actual: usize, expected: usize },
 }

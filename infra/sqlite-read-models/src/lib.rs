@@ -3,8 +3,9 @@
 //!
 //! One writer thread owns one connection. All data in this database can be built again from the log.
 //! Therefore commits are atomic but not synced every time, and a damaged file may be deleted. The tables are
-//! created from a model's definition and have its version in their names; queries use views. A failed
-//! operation changes nothing and returns an error, and the thread goes on with the next one.
+//! created from a model's definition, and their names contain its version and the number of the build.
+//! Queries use views. A failed operation changes nothing and returns an error, and the thread goes on with
+//! the next one.
 
 mod builds;
 mod compare;
@@ -55,15 +56,15 @@ pub struct SqliteReadModels {
 
 impl SqliteReadModels {
     /// Opens the database in a data folder, or creates it. `log` is the lineage of the log that the read
-    /// models are made from. A database of an older format is deleted and created again. The caller must hold
-    /// the lock of the folder.
+    /// models are made from: the id of its last restore, or its own id. A database of an older format is
+    /// deleted and created again. The caller must hold the lock of the folder.
     pub fn open(folder: &Path, log: Uuid, tuning: Tuning) -> Result<Arc<Self>, OpenError> {
         let path = folder.join(READ_MODELS_FILE);
         open::remove_older(&path)?;
         Self::start(path, log, tuning)
     }
 
-    /// Opens the database while another process has it open.
+    /// Opens the database while another process has it open. Does not delete a database of an older format.
     pub fn open_beside(folder: &Path, log: Uuid) -> Result<Arc<Self>, OpenError> {
         Self::start(folder.join(READ_MODELS_FILE), log, Tuning::SERVING)
     }
@@ -87,15 +88,15 @@ impl SqliteReadModels {
         &self,
         work: impl FnOnce(&mut Writer) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, ReadModelError> {
-        let (reply, response) = oneshot::channel();
+        let (sender, result) = oneshot::channel();
         let work: Work = Box::new(move |writer| {
             // `send` fails only if the caller was cancelled.
-            let _ = reply.send(work(writer));
+            let _ = sender.send(work(writer));
         });
         let stopped =
             || ReadModelError::Failed("the writer thread of the read models has stopped".to_owned());
         self.writer.send(work).await.map_err(|()| stopped())?;
-        Ok(response.await.map_err(|_| stopped())??)
+        Ok(result.await.map_err(|_| stopped())??)
     }
 }
 

@@ -26,20 +26,22 @@ pub(crate) fn load(connection: &Connection, owner: &str, build: u32) -> Result<V
         let entity = match kind.as_str() {
             "key" => Entity::Key(name.clone()),
             _ => Entity::Stream(
-                StreamName::parse(&name).map_err(|_| malformed("its name is not the name of a stream"))?,
+                StreamName::parse(&name)
+                    .map_err(|_| malformed("its name is not a valid name of a stream"))?,
             ),
         };
         let stream: String = row.get(2)?;
         let poison = Poison {
             entity,
-            stream: StreamName::parse(&stream).map_err(|_| malformed("its stream is malformed"))?,
+            stream: StreamName::parse(&stream)
+                .map_err(|_| malformed("its column `stream` is not a valid name of a stream"))?,
             revision: Revision(row.get(3)?),
             position: Position(row.get(4)?),
             reason: row.get(5)?,
             can_be_skipped: row.get(7)?,
         };
-        let since =
-            Timestamp::from_microsecond(row.get(6)?).map_err(|_| malformed("its time is malformed"))?;
+        let since = Timestamp::from_microsecond(row.get(6)?)
+            .map_err(|_| malformed("its column `since_us` is not a valid time"))?;
         found.push(Parked { poison, keys: keys.collect::<rusqlite::Result<_>>()?, since });
     }
     Ok(found)
@@ -94,7 +96,7 @@ pub(crate) fn store(
     Ok(())
 }
 
-/// Deletes all parked entities of a build.
+/// Deletes all parked entities and waiting events of a build.
 pub(crate) fn forget(transaction: &Transaction<'_>, owner: &str, build: u32) -> rusqlite::Result<()> {
     for table in ["parked", "parked_keys", "parked_events"] {
         let sql = format!("DELETE FROM {table} WHERE owner = ?1 AND build = ?2");

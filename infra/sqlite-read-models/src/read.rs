@@ -10,9 +10,9 @@ use crate::ddl::quoted;
 /// Returns the columns after the key as text, for example `doc={} colour=red size=NULL`.
 pub(crate) fn describe(columns: &[&'static str], row: &Row<'_>) -> rusqlite::Result<String> {
     let mut text = String::new();
-    for (column, place) in columns.iter().zip(1..) {
+    for (column, index) in columns.iter().zip(1..) {
         let separator = if text.is_empty() { "" } else { " " };
-        let _ = write!(text, "{separator}{column}={}", as_text(row.get_ref(place)?));
+        let _ = write!(text, "{separator}{column}={}", as_text(row.get_ref(index)?));
     }
     Ok(text)
 }

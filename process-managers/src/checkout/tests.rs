@@ -109,23 +109,24 @@ fn waiting() -> Vec<In> {
     join(&[&[placed()], &done(&[Reserve(0), Reserve(1), RequestPayment]), &done(&[AwaitPayment])])
 }
 
-/// Inputs of a checkout that waits for a buyer to request a payment.
+/// Inputs of a checkout without a payment token, which waits until the buyer requests a payment.
 fn waiting_without_token() -> Vec<In> {
     let placed = Input::Event(CheckoutEvent::Placed { draft: draft(None, None) });
     join(&[&[placed], &done(&[Reserve(0), Reserve(1), AwaitPayment])])
 }
 
-/// Returns the checkout's last command, which gives the order its final state.
+/// Returns the checkout's last command, which gives the order its final status.
 fn ending(inputs: &[In]) -> OrderCommand {
     let (state, outputs) = after(inputs);
     let [Output::Command(step)] = &outputs[..] else { panic!("{outputs:?}") };
-    assert!(Checkout::is_ended(&state), "the final state is appended last");
+    assert!(Checkout::is_ended(&state), "the instance ends with the last command to the order");
     match Checkout::command(&state, step) {
         Some(ShopCommand::Order(_, command)) => command,
         other => panic!("{other:?}"),
     }
 }
 
+/// Returns the reason and the number of failed SKUs in the checkout's last command.
 fn failure(inputs: &[In]) -> (ReasonCode, usize) {
     match ending(inputs) {
         OrderCommand::Fail { reason, failed_skus } => (reason.code, failed_skus.len()),
@@ -177,7 +178,7 @@ fn the_payment_is_authorized_only_after_every_line_is_reserved() {
 }
 
 #[test]
-fn reservations_and_payment_are_confirmed_together_and_then_the_order() {
+fn reservations_are_confirmed_while_the_money_is_captured_and_then_the_order_is_confirmed() {
     let capturing = join(&[&waiting(), &[authorized()]]);
     let expected = [commands(&[Confirm(0), Confirm(1)]), vec![Output::Effect(Capture)]].concat();
     assert_eq!(last(&capturing), expected);
@@ -187,7 +188,7 @@ fn reservations_and_payment_are_confirmed_together_and_then_the_order() {
 }
 
 #[test]
-fn a_missing_line_releases_the_others_after_all_answers_arrived() {
+fn a_line_without_stock_releases_the_other_lines_after_all_answers_arrived() {
     let short = join(&[&[placed()], &[refused(Reserve(0), "insufficient-stock")]]);
     assert_eq!(last(&short), []);
     let answered = join(&[&short, &done(&[Reserve(1), RequestPayment])]);
@@ -218,9 +219,9 @@ fn a_decline_allows_another_attempt_until_the_timeout_when_there_was_no_token() 
     let declined = join(&[&requested_once, &[declined()]]);
     assert_eq!(last(&declined), []);
     assert_eq!(last(&join(&[&declined, &[requested(2)]])), [Output::Effect(Authorize(2))]);
-    let over = join(&[&declined, &[Input::Fired(PaymentTimeout)]]);
-    assert_eq!(last(&over), commands(&[Release(0), Release(1), AbandonPayment]));
-    let undone = join(&[&over, &done(&[Release(0), Release(1), AbandonPayment])]);
+    let timed_out = join(&[&declined, &[Input::Fired(PaymentTimeout)]]);
+    assert_eq!(last(&timed_out), commands(&[Release(0), Release(1), AbandonPayment]));
+    let undone = join(&[&timed_out, &done(&[Release(0), Release(1), AbandonPayment])]);
     assert_eq!(failure(&undone), (ReasonCode::PaymentTimedOut, 0));
 }
 
@@ -248,7 +249,7 @@ fn a_cancellation_before_payment_undoes_the_order_and_refills_the_cart() {
 fn an_expired_reservation_undoes_the_order_after_the_capture_is_answered() {
     let late = [Input::Done(Confirm(0)), refused(Confirm(1), "reservation-expired")];
     let late = join(&[&waiting(), &[authorized()], &late]);
-    assert_eq!(last(&late), [], "the capture has no answer");
+    assert_eq!(last(&late), [], "the capture has no answer yet");
     let answered = join(&[&late, &[captured()]]);
     let undo = [Release(1), Restock(0), AbandonPayment];
     assert_eq!(last(&answered), commands(&undo));
@@ -322,8 +323,8 @@ fn a_free_order_is_confirmed_without_a_call_to_the_provider() {
     assert_eq!(last(&reserved), commands(&[AwaitPayment]));
     let awaited = join(&[&reserved, &done(&[AwaitPayment])]);
     assert_eq!(last(&awaited), commands(&[Confirm(0), Confirm(1), AbandonPayment]));
-    let taken = join(&[&awaited, &done(&[Confirm(0), Confirm(1), AbandonPayment])]);
-    assert_eq!(ending(&taken), OrderCommand::Confirm { paid_outside: false });
+    let answered = join(&[&awaited, &done(&[Confirm(0), Confirm(1), AbandonPayment])]);
+    assert_eq!(ending(&answered), OrderCommand::Confirm { paid_outside: false });
     // The payment timeout has no effect on an order that costs nothing.
     let late = join(&[&[placed()], &[Input::Fired(PaymentTimeout)], &done(&[Reserve(0), Reserve(1)])]);
     assert_eq!(last(&late), commands(&[AwaitPayment]));
@@ -347,18 +348,19 @@ fn every_move_is_decoded_as_it_was_encoded() {
     }
 }
 
-/// Version 1 recorded calls to authorize without their attempt: they belong to the attempt that was current.
+/// Version 1 recorded calls to authorize without their attempt. Such a call belongs to the attempt that was
+/// current when the call was recorded.
 #[test]
 fn a_recorded_call_without_an_attempt_gets_the_current_one() {
     let inputs = join(&[&waiting_without_token(), &[requested(1), declined()]]);
     let (state, _) = after(&inputs);
-    let decided = |step: &str| RecordedOutput {
+    let recorded = |step: &str| RecordedOutput {
         kind: RecordedOutputKind::Effect,
         step: step.into(),
         number: None,
         at: None,
     };
-    let mut outputs = [decided("authorize"), decided("capture")];
+    let mut outputs = [recorded("authorize"), recorded("capture")];
     Checkout::enter_version_1(state, &[requested(2)], &mut outputs);
     assert_eq!(outputs.map(|output| output.number), [Some(2), None]);
 }

@@ -25,12 +25,12 @@ pub enum SettlementEvent {
     VoidRequested(VoidRequested),
     /// A refund was requested.
     RefundRequested(RefundRequested),
-    /// The provider's answer was recorded: it succeeded or failed.
+    /// The provider's answer was recorded: the void or refund succeeded or failed.
     Answered,
 }
 
-/// Reads a recorded event. Returns the settlement instance that it is for, or `None` if no settlement needs
-/// it. The instance is named after the id of the void or refund.
+/// Reads a recorded event. Returns the part that a settlement needs, with the id of its instance, or `None`
+/// if no settlement needs the event. The id of the instance is the id of the void or refund.
 pub fn read(recorded: &RecordedEvent) -> Result<Option<Incoming<SettlementEvent>>, DecodeError> {
     let (instance, starts, event) = match recorded.decode()? {
         PaymentEvent::VoidRequested(event) => {

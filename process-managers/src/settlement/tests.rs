@@ -91,14 +91,16 @@ fn a_void_or_refund_request_leads_to_one_provider_call() {
 
 #[test]
 fn any_answer_to_a_request_ends_its_settlement() {
-    let failed = RefundFailed { order: ORDER, refund: REFUND, code: String::new(), detail: String::new() };
+    let refund_failed =
+        RefundFailed { order: ORDER, refund: REFUND, code: String::new(), detail: String::new() };
     let void_failed = VoidFailed { order: ORDER, void: VOID, code: String::new(), detail: String::new() };
-    let done = Refunded { order: ORDER, refund: REFUND, amount: amount(), provider_refund_id: "r".into() };
+    let refunded =
+        Refunded { order: ORDER, refund: REFUND, amount: amount(), provider_refund_id: "r".into() };
     let pairs = [
         (read(void_requested()), read(Voided { order: ORDER, void: VOID })),
         (read(void_requested()), read(void_failed)),
-        (read(refund_requested()), read(done)),
-        (read(refund_requested()), read(failed)),
+        (read(refund_requested()), read(refunded)),
+        (read(refund_requested()), read(refund_failed)),
     ];
     for (request, answer) in pairs {
         assert_eq!(request.instance, answer.instance);

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::Timestamp;
 
-/// Open claim: its owner does not hold the claimed key.
+/// Open claim: its product does not have the claimed SKU, or its user does not have the claimed e-mail
+/// address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenClaimRow {
-    /// Stream of the product or user that claimed the key.
+    /// Stream of the product or user that made the claim.
     pub owner: String,
     /// Time since which the claim is open.
     pub since: Timestamp,

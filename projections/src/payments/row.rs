@@ -30,7 +30,7 @@ pub struct PaymentRow {
     pub refunds: Vec<Refund>,
     /// Holds whose release was requested and is not yet confirmed.
     pub voids: Vec<Debt>,
-    /// Refunds and voids that the provider refused, and that were not resolved since.
+    /// Refunds and voids that the provider declined, and that were not retried, settled or withdrawn since.
     pub debts: Vec<Debt>,
     /// Time at which the payment was first requested.
     pub requested_at: Timestamp,

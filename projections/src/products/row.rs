@@ -10,7 +10,7 @@ use souk_eventsourcing::Timestamp;
 pub struct ProductRow {
     /// Name, description, variants and all other content.
     pub content: Content,
-    /// Last revision of the product's stream.
+    /// Revision of the last event that was applied to the row.
     pub revision: u64,
     /// Time at which the product was created.
     pub created_at: Timestamp,

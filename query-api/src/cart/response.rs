@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 pub(crate) struct CartAnswer {
     /// Id of the cart; null for a guest without a cart.
     pub(crate) id: Option<String>,
-    /// Revision of the cart, for `If-Match`. Also 0 for a cart that has never had a line.
+    /// Revision of the cart, for `If-Match`; 0 for a cart that does not exist yet.
     pub(crate) revision: u64,
     /// Lines in the order in which they were added.
     pub(crate) lines: Vec<CartLineAnswer>,
@@ -41,13 +41,13 @@ pub(crate) struct CartLineAnswer {
     unit_price: MoneyShape,
     /// Unit price times quantity.
     pub(crate) line_total: MoneyShape,
-    /// Current price of one unit, or its last price if it is withdrawn.
+    /// Current price of one unit, or the last price if the product is withdrawn.
     current_price: MoneyShape,
-    /// Changes since the line was last changed, for the buyer to check before ordering.
+    /// Differences between the line and the current product and stock, to be checked before ordering.
     changes: Vec<LineChange>,
 }
 
-/// Change of the product or its stock that affects a line.
+/// Difference between a line of a cart and the current product and stock.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LineChange {
@@ -60,8 +60,8 @@ pub(crate) enum LineChange {
 }
 
 impl CartLineAnswer {
-    /// Combines a line with the current variant of its SKU and the available units. `variant` is none if the
-    /// read models do not know the SKU.
+    /// Combines a line with the current variant of its SKU and the available units. `variant` is `None` if
+    /// the read models do not know the SKU; then the name is empty.
     pub(crate) fn new(line: &CartLineRow, variant: Option<VariantRow>, available: i64) -> Self {
         let is_sold = variant.as_ref().is_some_and(|variant| !variant.withdrawn && variant.active);
         let current_price = variant.as_ref().map_or(line.unit_price, |variant| variant.price);

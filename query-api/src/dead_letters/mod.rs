@@ -1,4 +1,5 @@
-//! Dead letters: refunds and voids that the payment provider refused and that staff have not resolved yet.
+//! Dead letters: refunds and voids that the payment provider declined and that staff have not retried,
+//! settled or withdrawn.
 
 mod response;
 pub(crate) mod routes;

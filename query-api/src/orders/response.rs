@@ -47,10 +47,10 @@ pub(crate) struct OrderAnswer {
     placed_at: String,
     /// Shipping address; null if the order has none, or if it is erased or can't be read.
     shipping_address: Option<AddressShape>,
-    /// True if the shipping address is erased because its person was erased.
+    /// True if the shipping address was erased, because the person whom it belongs to was erased.
     address_erased: bool,
     /// True if the order has an address that can't be read because its key is missing, for example after a
-    /// restore without the store of keys; left out otherwise.
+    /// restore without the store of keys; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     address_unreadable: Option<bool>,
 }
@@ -86,7 +86,7 @@ enum ReservationAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Charge")]
 struct ChargeAnswer {
-    /// Kind of the charge. The shop chooses these words.
+    /// Kind of the charge, such as `shipping`. There is no fixed list of kinds.
     #[schema(example = "shipping")]
     kind: String,
     label: String,
@@ -99,8 +99,8 @@ struct ChargeAnswer {
 struct OrderPaymentAnswer {
     id: String,
     status: PaymentStatusShape,
-    /// Sum of the refunds and voids that the provider refused and that staff have not resolved; null if there
-    /// are none.
+    /// Sum of the refunds that the provider declined and that staff have not retried, settled or withdrawn;
+    /// null if there are none.
     owed: Option<MoneyShape>,
 }
 
@@ -131,20 +131,20 @@ impl OrderAnswer {
         row: OrderRow,
         payment: Option<(PaymentStatusShape, i64)>,
         lines: Vec<(OrderLineRow, bool)>,
-        opened_by: &OrderKeys,
+        order_keys: &OrderKeys,
         position: Position,
     ) -> Self {
-        let keys = &opened_by.keys;
+        let keys = &order_keys.keys;
         let lines = line_answers(&row, payment.as_ref().map(|(status, _)| status), lines);
-        // A restored backup of the store of keys may have a key that was destroyed since. The log decides: an
-        // erased address stays hidden even if its key exists.
+        // A restored backup of the store of keys may contain a key that was destroyed after the backup. The
+        // log decides: an erased address stays hidden even if its key exists.
         let sealed_address = row.shipping_address.as_ref().filter(|_| !row.is_address_erased);
         let address = sealed_address.map(|address| address.reveal(keys));
         let is_sealed = matches!(address, Some(None));
-        let is_erased = row.person_of_address().is_some_and(|person| opened_by.is_erased(person));
+        let is_erased = row.person_of_address().is_some_and(|person| order_keys.is_erased(person));
         let address_erased = row.is_address_erased || (is_sealed && is_erased);
         let address_unreadable = (is_sealed && !is_erased).then_some(true);
-        // The same rule holds for texts that the erased person wrote.
+        // Texts that the erased person wrote stay hidden too, even if their key exists.
         let text = |text: &PersonalText| {
             let is_text_erased = row.is_erased && text.person().is_some_and(|person| !row.is_of_shop(person));
             if is_text_erased { None } else { text.reveal(keys) }
@@ -191,17 +191,18 @@ fn line_answers(
     payment_status: Option<&PaymentStatusShape>,
     lines: Vec<(OrderLineRow, bool)>,
 ) -> Vec<OrderLineAnswer> {
-    // A set keeps the search fast: an order can have 2,000 lines, and all of them can fail.
+    // A set keeps the search fast: an order can have 2,000 lines, and the reservations of all lines can fail.
     let failed: HashSet<&Sku> = row.failed_skus.iter().collect();
-    // After the payment, the checkout confirms the reservations one by one, so a line without a reservation
-    // was confirmed, not released.
+    // After the payment, the checkout confirms the reservations one by one, so a line whose units are no
+    // longer reserved was confirmed, not released.
     let is_paid = row.is_marked_as_paid_outside()
         || payment_status.is_some_and(|status| {
             matches!(status, PaymentStatusShape::Authorized | PaymentStatusShape::Captured)
         });
     let line_answer = |(line, is_held): (OrderLineRow, bool)| {
         let reservation = match row.reservation(failed.contains(&line.sku)) {
-            // Staff released the reservation with the inventory API.
+            // The reservation has ended although the order still waits for payment: staff released it with
+            // the inventory API, or it expired.
             LineReservation::Reserved if !is_held && !is_paid => LineReservation::Released,
             reservation => reservation,
         };

@@ -23,7 +23,8 @@ pub(crate) struct PaymentAnswer {
     /// Number of calls to the provider, over all attempts to authorize the payment.
     attempts: u32,
     refunds: Vec<RefundAnswer>,
-    /// Sum of the refunds that the provider refused and that staff have not resolved; null if there are none.
+    /// Sum of the refunds that the provider declined and that staff have not retried, settled or withdrawn;
+    /// null if there are none.
     owed: Option<MoneyShape>,
     /// Revision of the payment, for `If-Match`.
     pub(crate) revision: u64,

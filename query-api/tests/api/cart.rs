@@ -25,6 +25,7 @@ async fn a_cart_shows_its_lines_in_the_order_they_were_added() {
     let shop = shop_with_cart().await;
     let response = shop.get("/api/cart").token(Role::Customer, "ada").send().await;
     let money = |amount: i64| json!({"amount": amount, "currency": "GBP"});
+    // The helper `add_to_cart` stores product 1 in every line.
     let line = |sku: &str, name: &str, quantity: i64, price: i64| {
         json!({"productId": product(1).to_string(), "sku": sku, "name": name, "quantity": quantity,
             "unitPrice": money(price), "lineTotal": money(price * quantity), "currentPrice": money(price),
@@ -42,8 +43,9 @@ async fn a_cart_shows_its_lines_in_the_order_they_were_added() {
 #[tokio::test]
 async fn a_line_shows_what_changed_since_it_was_added() {
     let mut shop = shop_with_cart().await;
-    let dearer = Changed { content: content("Lamp II", "", &[("A1", 300)]), removed_skus: Vec::new() };
-    shop.append_event(&Product::stream(product(1)), ProductEvent::from(dearer)).await;
+    let more_expensive =
+        Changed { content: content("Lamp II", "", &[("A1", 300)]), removed_skus: Vec::new() };
+    shop.append_event(&Product::stream(product(1)), ProductEvent::from(more_expensive)).await;
     let withdrawn = Withdrawn { removed_skus: vec![crate::shop::sku("B2")] };
     shop.append_event(&Product::stream(product(2)), ProductEvent::from(withdrawn)).await;
     shop.count_stock("A1", 1).await;
@@ -68,7 +70,7 @@ async fn a_cart_that_does_not_exist_yet_is_empty() {
 }
 
 #[tokio::test]
-async fn only_its_token_opens_a_guests_cart() {
+async fn a_guests_cart_is_shown_only_with_its_token() {
     let mut shop = shop_with_cart().await;
     shop.add_to_cart(guest_cart(9), "A1", 1, 255).await;
     shop.project().await;

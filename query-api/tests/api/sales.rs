@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::shop::{Shop, draft, later, order};
 
-const DAY: i64 = 24 * 60;
+const MINUTES_PER_DAY: i64 = 24 * 60;
 
 /// A shop with five orders, confirmed on three days. One order is in euros, and one was cancelled later.
 async fn shop_with_sales() -> Shop {
@@ -19,12 +19,13 @@ async fn shop_with_sales() -> Shop {
         let currency = if number == 5 { Currency::EUR } else { Currency::GBP };
         shop.place_order(Draft { total: Money::new(200, currency), ..one }).await;
         let confirmed = OrderEvent::from(Confirmed { paid_outside: false });
-        shop.append_event_at(&Order::stream(order(number)), confirmed, later(day * DAY)).await;
+        shop.append_event_at(&Order::stream(order(number)), confirmed, later(day * MINUTES_PER_DAY)).await;
     }
     shop.project().await;
     let reason = Reason { code: ReasonCode::CancelledByShop, detail: "".into() };
     let cancelled = Cancelled { reason, failed_skus: Vec::new(), reversal: None };
-    shop.append_event_at(&Order::stream(order(3)), OrderEvent::from(cancelled), later(2 * DAY)).await;
+    shop.append_event_at(&Order::stream(order(3)), OrderEvent::from(cancelled), later(2 * MINUTES_PER_DAY))
+        .await;
     shop.project().await;
     shop
 }
@@ -75,17 +76,17 @@ async fn a_refund_lowers_the_revenue_of_the_day_of_the_refund() {
         Refunded { order: order(1), refund, amount, provider_refund_id: "re_1".to_owned() }.into(),
     ];
     for event in events {
-        shop.append_event_at(&stream, event, later(3 * DAY)).await;
+        shop.append_event_at(&stream, event, later(3 * MINUTES_PER_DAY)).await;
     }
     shop.project().await;
-    let given_back =
+    let day_of_refund =
         json!({"day": "2026-11-24", "orders": 0, "units": 0, "revenue": {"amount": -200, "currency": "GBP"}});
-    let days = json!([sales("2026-11-21", 2, "GBP"), sales("2026-11-23", 1, "GBP"), given_back]);
+    let days = json!([sales("2026-11-21", 2, "GBP"), sales("2026-11-23", 1, "GBP"), day_of_refund]);
     let response = report(&shop, "").await;
     assert_eq!(response["days"], days);
     let total = json!({"orders": 3, "units": 6, "revenue": {"amount": 400, "currency": "GBP"}});
     assert_eq!(response["total"], total);
-    assert_eq!(report(&shop, "?from=2026-11-24").await["days"], json!([given_back]));
+    assert_eq!(report(&shop, "?from=2026-11-24").await["days"], json!([day_of_refund]));
 }
 
 #[tokio::test]
@@ -106,7 +107,7 @@ async fn a_report_has_one_currency() {
 }
 
 #[tokio::test]
-async fn only_admins_can_read_the_report_and_its_range_is_in_days() {
+async fn only_admins_can_read_the_report_and_invalid_parameters_are_rejected() {
     let shop = shop_with_sales().await;
     let path = "/api/orders/admin/sales";
     shop.get(path).token(Role::Customer, "ada").send().await.assert_problem(403, "forbidden");

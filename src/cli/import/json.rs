@@ -1,5 +1,5 @@
-//! JSON files of products: one product on each line, an array of products, or products after each other that
-//! each take several lines.
+//! JSON files of products, in three layouts: one product on each line, one array of products, or a sequence
+//! of products that take several lines each.
 
 use std::io;
 
@@ -18,7 +18,7 @@ pub enum Layout {
     Lines,
     /// One array of products.
     Array,
-    /// Products after each other without an array. Each takes several lines.
+    /// Products one after the other, without an array. A product may take several lines.
     Sequence,
 }
 
@@ -30,10 +30,11 @@ impl Layout {
         if first.trim_start().starts_with('[') {
             return Self::Array;
         }
-        // The last line may be incomplete, because only the beginning of the file is known.
-        let is_whole = lines.next().is_some();
-        let is_cut = serde_json::from_str::<serde::de::IgnoredAny>(first).is_err_and(|error| error.is_eof());
-        if is_whole && is_cut { Self::Sequence } else { Self::Lines }
+        // Only the beginning of the file is known, so a line is complete only if another line follows.
+        let is_line_complete = lines.next().is_some();
+        let is_json_incomplete =
+            serde_json::from_str::<serde::de::IgnoredAny>(first).is_err_and(|error| error.is_eof());
+        if is_line_complete && is_json_incomplete { Self::Sequence } else { Self::Lines }
     }
 }
 
@@ -42,7 +43,7 @@ pub fn lines(reader: TextReader, layout: Layout, is_icecat: bool) -> Lines {
     match layout {
         Layout::Lines => Box::new(of_lines(reader, is_icecat)),
         Layout::Array | Layout::Sequence => {
-            let mut parts = Parts {
+            let mut splitter = Splitter {
                 reader,
                 layout,
                 elements: Elements::default(),
@@ -50,7 +51,7 @@ pub fn lines(reader: TextReader, layout: Layout, is_icecat: bool) -> Lines {
                 has_begun: false,
                 has_ended: false,
             };
-            Box::new(std::iter::from_fn(move || parts.next().transpose()).map(move |part| {
+            Box::new(std::iter::from_fn(move || splitter.next().transpose()).map(move |part| {
                 let (number, line) = part?;
                 Ok(product(number, line, is_icecat))
             }))
@@ -111,18 +112,19 @@ fn in_file(error: &serde_json::Error, number: u64) -> String {
     }
 }
 
-/// Splitter of an array into its elements, or of a sequence into its objects.
-struct Parts {
+/// Splits an array into its elements, or a sequence into its objects.
+struct Splitter {
     reader: TextReader,
     layout: Layout,
     elements: Elements,
+    /// Number of the line that is being read, from 1.
     number: u64,
     has_begun: bool,
     has_ended: bool,
 }
 
-impl Parts {
-    /// Returns the next element or object, and the number of the line where it begins.
+impl Splitter {
+    /// Returns the number of the line where the next element or object begins, and its bytes as one line.
     fn next(&mut self) -> io::Result<Option<(u64, Line)>> {
         if self.has_ended {
             return self.end();
@@ -173,7 +175,7 @@ impl Parts {
         }
     }
 
-    /// Reads the rest of the file after an array. Only blanks may follow.
+    /// Reads the rest of the file after an array. Only spaces, tabs and line breaks may follow.
     fn end(&mut self) -> io::Result<Option<(u64, Line)>> {
         while let Some(byte) = self.byte()? {
             if !byte.is_ascii_whitespace() {
@@ -265,11 +267,11 @@ mod tests {
         let long = || io::repeat(b'x').take(5 * LINE_BYTES_MAX as u64);
         let line = long().chain("\n{}\n".as_bytes());
         let element = "[\"".as_bytes().chain(long()).chain("\",\n{}]".as_bytes());
-        let both: [(TextReader, Layout); 2] = [
+        let files: [(TextReader, Layout); 2] = [
             (Box::new(BufReader::new(line)), Layout::Lines),
             (Box::new(BufReader::new(element)), Layout::Array),
         ];
-        for (reader, layout) in both {
+        for (reader, layout) in files {
             let lines: Vec<InputLine> = lines(reader, layout, false).collect::<Result<_, _>>().unwrap();
             assert!(lines[0].product.as_ref().is_err_and(|why| why.contains("1048576 bytes")));
             assert_eq!(lines[0].raw, None);

@@ -4,21 +4,21 @@ use serde_json::Value;
 
 use super::undeclared::Undeclared;
 
-/// Iterator over the lines of a file. An error refuses the whole file.
+/// Iterator over the lines of a file. If it returns an error, the whole file is refused.
 pub type Lines = Box<dyn Iterator<Item = anyhow::Result<InputLine>>>;
 
 /// One line, row or JSON element of a file.
 pub struct InputLine {
-    /// Number of the line where it begins.
+    /// Number of the line of the file at which this line, row or element begins.
     pub number: u64,
     /// Product of the line, or the reason why it can't be read.
     pub product: Result<Product, String>,
-    /// Messages about oddities of a product that can still be imported.
+    /// Warnings about unusual content of a product that can still be imported.
     pub odd: Vec<String>,
     /// Bytes of the line, decoded to UTF-8. `None` if the line is too long to keep.
     pub raw: Option<Vec<u8>>,
-    /// Price that is not written in minor units, although the file should have minor units. It refuses the
-    /// whole file.
+    /// Price that is not written in minor units, although the file should have minor units. Because of it the
+    /// whole file is refused.
     pub undeclared: Option<Undeclared>,
 }
 

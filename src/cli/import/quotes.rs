@@ -1,72 +1,72 @@
 //! Check for misplaced quotes in CSV files.
 //!
 //! The CSV parser accepts every text. If a quoted cell is not closed, the cell contains all rows up to the
-//! end of the file. If text follows a closing quote, the parser drops the quote. So this module also looks at
-//! each byte, with the same rules for the end of a cell and of a row, and reports such quotes.
+//! end of the file. If text follows a closing quote, the parser drops the quote. This module reads the same
+//! bytes as the parser, with the same rules for the end of a cell and of a row, and reports such quotes.
 
 /// State of the check, which reads a file byte by byte.
 #[derive(Debug)]
 pub struct Quotes {
     separator: u8,
-    place: Place,
+    cell: CellState,
     /// Number of the current column, from 1.
     column: usize,
-    /// Number of the line where the last quoted cell begins.
+    /// Number of the line where the latest quoted cell begins.
     opened_line: u64,
     fault: Option<String>,
 }
 
-/// Place of the current byte in a cell.
+/// State of the current cell after a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// At the beginning of the cell.
+enum CellState {
+    /// No byte of the cell is read yet.
     Begin,
-    /// In blanks at the beginning of the cell.
+    /// Only spaces and tabs are read so far.
     Blanks,
-    /// In text without quotes around it.
+    /// The byte belongs to text without quotes around it.
     Plain,
-    /// In text between quotes.
+    /// The byte belongs to text between quotes.
     Quoted,
-    /// After a quote that closes the cell, unless another quote follows.
+    /// The byte is a quote inside a quoted cell. It closes the cell, unless another quote follows.
     Closed,
 }
 
 impl Quotes {
-    /// Creates a check. `separator` is the sign between cells.
+    /// Creates a check. `separator` is the byte between cells.
     pub fn new(separator: u8) -> Self {
-        Self { separator, place: Place::Begin, column: 1, opened_line: 0, fault: None }
+        Self { separator, cell: CellState::Begin, column: 1, opened_line: 0, fault: None }
     }
 
-    /// Begins a new row and forgets the fault of the last row.
+    /// Begins a new row and forgets the fault of the previous row.
     pub fn begin_row(&mut self) {
-        self.place = Place::Begin;
+        self.cell = CellState::Begin;
         self.column = 1;
         self.fault = None;
     }
 
     /// Checks the next byte. `line` is the number of its line.
     pub fn read(&mut self, byte: u8, line: u64) {
-        match (self.place, byte) {
-            (Place::Quoted, b'"') => self.place = Place::Closed,
-            (Place::Quoted, _) => {}
-            (Place::Closed, b'"') => self.place = Place::Quoted,
+        match (self.cell, byte) {
+            (CellState::Quoted, b'"') => self.cell = CellState::Closed,
+            (CellState::Quoted, _) => {}
+            (CellState::Closed, b'"') => self.cell = CellState::Quoted,
             (_, byte) if byte == self.separator => {
-                self.place = Place::Begin;
+                self.cell = CellState::Begin;
                 self.column += 1;
             }
-            (_, b'\r' | b'\n') => self.place = Place::Begin,
-            (Place::Begin, b'"') => {
-                self.place = Place::Quoted;
+            (_, b'\r' | b'\n') => self.cell = CellState::Begin,
+            (CellState::Begin, b'"') => {
+                self.cell = CellState::Quoted;
                 self.opened_line = line;
             }
-            (Place::Begin | Place::Blanks, b' ' | b'\t') => self.place = Place::Blanks,
-            (Place::Blanks, b'"') => self.report("there is a blank before the quote of the cell"),
-            (Place::Closed, _) => self.report(&self.text_after_quote(line)),
-            _ => self.place = Place::Plain,
+            (CellState::Begin | CellState::Blanks, b' ' | b'\t') => self.cell = CellState::Blanks,
+            (CellState::Blanks, b'"') => self.report("there is a blank before the quote of the cell"),
+            (CellState::Closed, _) => self.report(&self.text_after_quote(line)),
+            _ => self.cell = CellState::Plain,
         }
     }
 
-    /// Returns the first fault of the row, with its column.
+    /// Returns the first fault of the row, with its column, and forgets it.
     pub fn fault(&mut self) -> Option<String> {
         self.fault.take()
     }
@@ -74,7 +74,7 @@ impl Quotes {
     /// Returns the message about a quoted cell that is still open. Call it at the end of the file.
     pub fn unclosed(&self) -> Option<String> {
         let Self { column, opened_line, .. } = self;
-        (self.place == Place::Quoted).then(|| {
+        (self.cell == CellState::Quoted).then(|| {
             format!(
                 "line {opened_line}, column {column}: the quoted cell that begins here has no end: the file is \
                 incomplete, or a quote is missing"
@@ -82,9 +82,10 @@ impl Quotes {
         })
     }
 
-    /// Records the first fault of a row, and continues as the parser does, outside of quotes.
+    /// Records a fault, unless the row already has one. Like the parser, treats the rest of the cell as text
+    /// without quotes around it.
     fn report(&mut self, fault: &str) {
-        self.place = Place::Plain;
+        self.cell = CellState::Plain;
         let column = self.column;
         self.fault.get_or_insert_with(|| format!("column {column}: {fault}"));
     }
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn well_placed_quotes_are_no_fault() {
+    fn quotes_in_the_right_places_are_not_reported() {
         for row in [
             "A,\"Lamp, \"\"big\"\"\",\"\"\n",
             "\"a\nb\",c\r\n",
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn text_after_a_closing_quote_is_a_fault_of_its_column() {
+    fn a_misplaced_quote_is_reported_with_its_column() {
         for (row, words) in [
             ("A,\"12\" nail\",5\n", "column 2: there is text after the closing quote"),
             ("\"a\"b,100\n", "column 1: there is text after"),

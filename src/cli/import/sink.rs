@@ -22,9 +22,10 @@ pub enum Sink {
 }
 
 impl Sink {
-    /// Opens the server of `--url`, or else the server that has locked the folder, or else the folder itself.
-    /// An import may create a new shop. It then prints a warning, because the name of the folder may be
-    /// mistyped. A dry run never creates a data folder.
+    /// Returns the server of `--url`. Without `--url`, returns the server that has locked the data folder, or
+    /// opens the folder itself if no server has locked it. If the folder has no shop, an import creates one
+    /// and prints a warning, because the name of the folder may be mistyped. A dry run never creates a data
+    /// folder.
     pub async fn open(
         configuration: &Configuration,
         url: Option<String>,

@@ -1,4 +1,4 @@
-//! Imported file: it is unpacked, decoded and parsed.
+//! Reads the file to import: unpacks, decodes and parses it.
 //!
 //! If the name of the file and the options do not determine the format, it is guessed from the beginning of
 //! the file.
@@ -23,8 +23,8 @@ use super::refused::{Form, is_remark};
 /// Number of bytes at the beginning of a file that are used to guess its format.
 const BEGIN_BYTES_MAX: usize = 64 * 1024;
 
-/// First bytes of files that can't be imported: zip archives and workbooks, and workbooks of spreadsheets
-/// before 2007.
+/// First bytes of files that can't be imported: zip archives (among them .xlsx and .ods workbooks), and .xls
+/// workbooks.
 const BINARIES: [&[u8]; 2] = [b"PK\x03\x04", b"\xd0\xcf\x11\xe0"];
 
 /// Format of a file, from the option, the name or the content.
@@ -49,7 +49,7 @@ pub struct SourceArgs {
     /// .gz) or from the first lines of the file.
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// Encoding of the file. By default it follows from the BOM, or is UTF-8 without a BOM.
+    /// Encoding of the file. By default the BOM determines it; a file without a BOM is read as UTF-8.
     #[arg(long, value_enum)]
     pub encoding: Option<Encoding>,
     /// Separator between the columns of a CSV file: `,`, `;`, `|` or `tab`. By default it is guessed from the
@@ -78,7 +78,7 @@ fn decimal_sign(text: &str) -> Result<char, String> {
     }
 }
 
-/// Opened file.
+/// File whose format is known and whose lines can be read.
 pub struct Source {
     /// Lines of the file, which are parsed one at a time.
     pub lines: Lines,
@@ -101,7 +101,7 @@ impl SourceArgs {
     }
 
     /// Refuses a UTF-8 file that is declared as Windows-1252, because each letter beyond ASCII would become
-    /// two letters.
+    /// two or more wrong characters.
     pub fn check_encoding(&self, file: impl Read + 'static) -> anyhow::Result<()> {
         if self.encoding == Some(Encoding::Windows1252) && is_utf_8_beyond_ascii(unpacked(file)?)? {
             bail!("--encoding windows-1252: the file is UTF-8; leave --encoding out");
@@ -115,17 +115,17 @@ impl SourceArgs {
     }
 
     fn source(&self, file: impl Read + 'static) -> anyhow::Result<Source> {
-        let (begin, mut bytes) = begun(unpacked(file)?)?;
+        let (begin, mut bytes) = with_first_bytes(unpacked(file)?)?;
         if BINARIES.iter().any(|mark| begin.starts_with(mark)) {
             bail!("this is a workbook or an archive; save the sheet as CSV and import the CSV file");
         }
         let (encoding, bom) = Encoding::of(&begin, self.encoding).map_err(anyhow::Error::msg)?;
         io::copy(&mut bytes.by_ref().take(bom.len() as u64), &mut io::sink())?;
         let text = BufReader::new(Decoded::new(bytes, encoding));
-        let (begin, reader) = begun(text)?;
-        let begin = valid(&begin);
+        let (begin, reader) = with_first_bytes(text)?;
+        let begin = valid_utf_8(&begin);
         let kind = self.format.map_or_else(|| kind_by_name(&self.file), |format| Some(format.kind()));
-        let kind = kind.unwrap_or_else(|| kind_by_begin(begin));
+        let kind = kind.unwrap_or_else(|| kind_by_content(begin));
         let is_table = matches!(kind, Kind::Csv | Kind::Tsv);
         if !is_table && (self.decimal.is_some() || self.separator.is_some()) {
             bail!("--decimal and --separator are only for CSV files; this file is JSON");
@@ -152,8 +152,8 @@ fn unpacked(file: impl Read + 'static) -> io::Result<TextReader> {
     Ok(if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(reader))) } else { Box::new(reader) })
 }
 
-/// Reads the beginning of a reader. Returns it, and a reader that starts at the beginning again.
-fn begun(mut reader: impl BufRead + 'static) -> io::Result<(Vec<u8>, TextReader)> {
+/// Reads the first bytes. Returns them, and a reader of the whole content, including these bytes.
+fn with_first_bytes(mut reader: impl BufRead + 'static) -> io::Result<(Vec<u8>, TextReader)> {
     let mut begin = Vec::new();
     reader.by_ref().take(BEGIN_BYTES_MAX as u64).read_to_end(&mut begin)?;
     let all = Cursor::new(begin.clone()).chain(reader);
@@ -161,11 +161,11 @@ fn begun(mut reader: impl BufRead + 'static) -> io::Result<(Vec<u8>, TextReader)
 }
 
 /// Returns the text before the first byte that is not UTF-8.
-fn valid(bytes: &[u8]) -> &str {
+fn valid_utf_8(bytes: &[u8]) -> &str {
     bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }
 
-/// Returns the format that belongs to the ending of the file name.
+/// Returns the format that belongs to the extension of the file name.
 fn kind_by_name(file: &Path) -> Option<Kind> {
     let name = file.file_name()?.to_str()?.to_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
@@ -178,7 +178,7 @@ fn kind_by_name(file: &Path) -> Option<Kind> {
 }
 
 /// Guesses the format from the beginning of the file.
-fn kind_by_begin(begin: &str) -> Kind {
+fn kind_by_content(begin: &str) -> Kind {
     let is_json = content_lines(begin).next().is_some_and(|line| line.trim_start().starts_with(['{', '[']));
     if is_json { Kind::Json } else { Kind::Csv }
 }
@@ -228,7 +228,7 @@ mod tests {
             ("#souk line 2: x\n{}", Kind::Json),
             ("", Kind::Csv),
         ] {
-            assert_eq!(kind_by_begin(begin), expected, "{begin}");
+            assert_eq!(kind_by_content(begin), expected, "{begin}");
         }
     }
 }

@@ -17,10 +17,10 @@ use crate::data_folder::{holder, rebuilding};
 /// Timeout of the request for the states of the read models.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The processes that update read models.
+/// Reports about read models, from the server and from running rebuilds.
 struct Updaters {
     /// States of the read models as the server reports them. `None` if no server runs.
-    server: Option<Value>,
+    server_states: Option<Value>,
     /// Names of the read models that a rebuild is updating.
     rebuilding: Vec<String>,
 }
@@ -34,23 +34,23 @@ impl Updaters {
         // A process that does not listen, such as a rebuild while the shop is stopped, locks the folder
         // without an address.
         if holder(folder).and_then(|holder| holder.address).is_none() {
-            return Ok(Self { server: None, rebuilding });
+            return Ok(Self { server_states: None, rebuilding });
         }
-        let server = match Server::find(folder, None)? {
+        let server_states = match Server::find(folder, None)? {
             Some(server) => Some(states(&server).await.unwrap_or_default()),
             None => None,
         };
-        Ok(Self { server, rebuilding })
+        Ok(Self { server_states, rebuilding })
     }
 
-    /// Returns the state of a build, with the names that the API uses. A build up to a position has the state
-    /// `UNTIL POSITION`, which the API does not have.
+    /// Returns the state of a build, with the names that the API uses. A build that ends at a position has
+    /// the state `UNTIL POSITION`, which the API does not have.
     fn state(&self, build: &BuildStatus) -> String {
         if let ("until", Some(until)) = (build.state.as_str(), build.until) {
             return format!("UNTIL {until}");
         }
         if build.state == "live" {
-            let Some(states) = &self.server else { return "STOPPED".to_owned() };
+            let Some(states) = &self.server_states else { return "STOPPED".to_owned() };
             let models = states["items"].as_array().into_iter().flatten();
             // The server lists the live build of a model before its next build.
             let state = models

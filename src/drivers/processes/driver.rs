@@ -1,5 +1,5 @@
-//! One run of a process: the driver reads the log, runs the steps of the process, and starts their outputs as
-//! jobs.
+//! Driver of a process from one start to the next: it reads the log, calls the step function of the process,
+//! and carries out the outputs as jobs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +23,8 @@ use super::{ProcessPorts, ProcessRequest, ProcessStopped};
 use crate::drivers::follow::LogConsumer;
 use crate::drivers::parked::{self, ParkedRequest, RetryError, WAITING_EVENTS_MAX};
 
-/// Interval for writing rows of process state. The rows only save time at the next start, so the interval may
-/// be long.
+/// Interval at which rows of process state are written. The rows only make the next start faster, so the
+/// interval may be long.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
 /// Number of events after which the checkpoint is written even if no row changed.
 const SAVE_EVENTS_MAX: u64 = 10_000;
@@ -49,14 +49,16 @@ pub(super) struct Driver<P: Process> {
     runtime: ProcessRuntime<P>,
     jobs: Jobs,
     requests: OwnedMutexGuard<mpsc::Receiver<ProcessRequest>>,
+    /// Position of the process after its last step. `None` while it catches up.
     live_at: watch::Sender<Option<Position>>,
     save: Interval,
     /// Checkpoint of the last write.
     saved: Position,
     saving: Option<Saving>,
-    /// Pace of the log line about lost commands. Thousands of instances may fail for the same reason, and one
-    /// line is enough for all.
+    /// Limits how often the warning about commands without a result is logged. Thousands of
+    /// instances may fail for the same reason, and one line is enough for all.
     lost_log_pace: LogPace,
+    /// The same for the warning about transitions that could not be appended.
     not_appended_log_pace: LogPace,
 }
 
@@ -106,7 +108,7 @@ where
         let events = parked::at(&*self.ports.store, &waiting).await.map_err(RetryError::failed)?;
         let retried = self.runtime.retry(&entity, &events, self.ports.clock.now());
         retried.map_err(|error| RetryError::StillParked(error.to_string()))?;
-        // The next step shows if the process can also decide.
+        // Applying the events has succeeded. Now the process decides, which can also fail.
         self.carry_out_steps(self.ports.clock.now());
         match self.runtime.parked(&entity) {
             Some(parked) => Err(RetryError::StillParked(parked.poison.to_string())),
@@ -116,7 +118,7 @@ where
 
     /// Writes all changed rows and waits for that. Returns true on success.
     async fn save(&mut self) -> bool {
-        let saved = written(&mut self.saving).await;
+        let saved = wait_until_written(&mut self.saving).await;
         self.on_saved(saved);
         let change = self.runtime.change();
         let checkpoint = change.checkpoint;
@@ -135,7 +137,7 @@ where
     }
 
     /// Starts to write the changed rows, or only the checkpoint if it has moved far. The process continues
-    /// meanwhile. Parked entities are written at once instead.
+    /// meanwhile. But if entities are parked, waits until everything is written.
     async fn begin_save(&mut self) {
         if self.saving.is_some() {
             return;
@@ -163,8 +165,8 @@ where
         }
     }
 
-    /// Marks rows that could not be written, so that they are written later. Without them only the next start
-    /// takes longer.
+    /// Marks rows that could not be written, so that they are written later. Missing rows only make the next
+    /// start slower.
     fn not_saved(&mut self, instances: Vec<String>, error: &ProcessStateError) {
         metrics::counter!("souk_process_saves_failed_total", "process" => P::NAME).increment(1);
         tracing::warn!(process = P::NAME, %error, "rows of process state were not written; they will be written later");
@@ -300,8 +302,8 @@ where
     type Error = ProcessStopped;
     type Work = Work;
 
-    /// Handles a page. If the process can't handle an event, its entity is parked and everything else
-    /// continues.
+    /// Handles a page. If the process can't handle an event, the entity of this event is parked and
+    /// everything else continues.
     async fn handle_page(&mut self, page: Page) -> Result<(), ProcessStopped> {
         while let Err(error) = self.runtime.on_events(&page.events) {
             let ProcessError::Poisoned { poison, .. } = &error else { return Err(error.into()) };
@@ -324,7 +326,7 @@ where
         tokio::select! {
             (job, outcome) = self.jobs.next() => Work::Ended(job, outcome),
             Some(request) = self.requests.recv() => Work::Requested(request),
-            saved = written(&mut self.saving), if self.saving.is_some() => Work::Saved(saved),
+            saved = wait_until_written(&mut self.saving), if self.saving.is_some() => Work::Saved(saved),
             _ = self.save.tick() => Work::Save,
         }
     }
@@ -353,7 +355,8 @@ where
         self.runtime.next_step()
     }
 
-    /// Writes the rows. Running jobs continue without the driver; unfinished outputs stay pending in the log.
+    /// Writes the rows. Running jobs continue without the driver; the next start finds
+    /// unfinished outputs in the log.
     async fn stop(&mut self) {
         self.save().await;
         self.jobs.detach();
@@ -361,7 +364,7 @@ where
 }
 
 /// Waits until the running write of rows ends. The future is cancel-safe.
-async fn written(saving: &mut Option<Saving>) -> Result<(), ProcessStateError> {
+async fn wait_until_written(saving: &mut Option<Saving>) -> Result<(), ProcessStateError> {
     let Some(saving) = saving else { return Ok(()) };
     (&mut saving.task).await.map_err(|error| ProcessStateError(error.to_string()))?
 }

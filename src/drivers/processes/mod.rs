@@ -66,7 +66,7 @@ pub struct ProcessHandle {
     /// Name of the process, which is the category of its streams.
     pub name: &'static str,
     requests: mpsc::Sender<ProcessRequest>,
-    /// Position that the process had reached when it became live. `None` while it catches up.
+    /// Position of the process after its last step. `None` while it catches up.
     pub live_at: watch::Receiver<Option<Position>>,
 }
 

@@ -12,7 +12,7 @@ pub const SWITCH_EVENTS_MAX: u64 = 20_000;
 /// Reason why a build did not become the live build.
 #[derive(Debug, thiserror::Error)]
 pub enum SwitchError {
-    /// There is no such build, or it can't become live.
+    /// There is no such read model or build, or the build can't become live.
     #[error("there is no build {number} of read model {model} to switch to")]
     NoBuild {
         /// Name of the read model.
@@ -20,12 +20,13 @@ pub enum SwitchError {
         /// Number of the build.
         number: u32,
     },
-    /// The shop is still building read models for its own version.
-    #[error("the shop is building read models for its own version: wait until it is ready")]
+    /// The shop is still building read models for the version of the program that runs now.
+    #[error("the shop is building read models for a new version: wait until the shop is ready")]
     Building,
     /// The build lacks too many events.
     #[error(
-        "build {number} of read model {model} is {behind} events behind, at most {SWITCH_EVENTS_MAX} are allowed: let it catch up first"
+        "build {number} of read model {model} is {behind} events behind, and a switch allows at most \
+         {SWITCH_EVENTS_MAX}: apply more events to the build first"
     )]
     Behind {
         /// Name of the read model.
@@ -49,8 +50,8 @@ impl Projections {
         Ok(())
     }
 
-    /// Replaces live builds by other builds of the same version, all in one transaction. Returns the position
-    /// of the switch.
+    /// Replaces live builds with other builds of the same version, all in one transaction. Returns the
+    /// position of the switch.
     pub(super) async fn switch(&mut self, builds: Vec<(String, u32)>) -> Result<Position, SwitchError> {
         if self.is_building() {
             return Err(SwitchError::Building);
@@ -69,7 +70,7 @@ impl Projections {
             next_builds.push((place, opened));
         }
         let builds: Vec<Build> = next_builds.iter().map(|(_, opened)| opened.build).collect();
-        let live: Vec<_> = next_builds.iter().map(|(place, _)| (*place, self.opened(*place))).collect();
+        let live: Vec<_> = next_builds.iter().map(|(place, _)| (*place, self.live_build(*place))).collect();
         let switched = self.catch_up_and_switch(next_builds, builds).await;
         if switched.is_err() {
             for (place, live) in live {
@@ -80,7 +81,7 @@ impl Projections {
     }
 
     /// Returns the live build of a read model, with its state.
-    fn opened(&self, place: usize) -> OpenBuild {
+    fn live_build(&self, place: usize) -> OpenBuild {
         let projector = &self.projectors[place];
         let build = projector.build();
         let parked = self.parked.parked(build.model.name);

@@ -34,7 +34,7 @@ impl Sweep for OpenClaims {
         for (key, owner) in claims {
             let Ok(stream) = StreamName::parse(&owner) else { continue };
             if let Err(error) = self.release(ports, &key, stream).await {
-                tracing::warn!(key, owner, error, "a claim was not released; the next sweep tries again");
+                tracing::warn!(key, owner, error, "a claim was not released; the sweep will try again");
             }
         }
         Ok(())

@@ -1,5 +1,5 @@
 //! Sweep that deletes expired sessions, tokens, sign-ins and mail. After each start it also deletes the mail
-//! of erased people, because a crash may have left a mail behind, or an older folder may have been restored.
+//! of erased people: a crash may have left such a mail behind, or an old mail folder may have been restored.
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -10,12 +10,12 @@ use sqlx::SqlitePool;
 
 use super::Sweep;
 
-/// Interval between two sweeps. Expired items need not be deleted at once.
+/// Interval between two runs of the sweep. Expired items need not be deleted at once.
 const EVERY: SignedDuration = SignedDuration::from_mins(10);
 
 pub(super) struct ExpiredCredentials {
     pub(super) mail: MailFolder,
-    /// Time of the next sweep.
+    /// Time of the next run. [`Timestamp::UNIX_EPOCH`] before the first run.
     pub(super) next: Timestamp,
 }
 
@@ -33,15 +33,15 @@ impl Sweep for ExpiredCredentials {
         if self.next == Timestamp::UNIX_EPOCH
             && let Err(why) = self.delete_mail_of_erased(ports).await
         {
-            tracing::warn!(why, "mail of erased people may still exist; the next sweep tries again");
+            tracing::warn!(why, "mail of erased people may still exist; the sweep will try again");
             return Ok(());
         }
         self.next = now + EVERY;
         if let Err(error) = ports.accounts.credentials.sweep(now).await {
-            tracing::warn!(%error, "expired credentials were not deleted; the next sweep tries again");
+            tracing::warn!(%error, "expired credentials were not deleted; the sweep will try again");
         }
         if let Err(error) = self.mail.sweep().await {
-            tracing::warn!(%error, "old mail was not deleted; the next sweep tries again");
+            tracing::warn!(%error, "old mail was not deleted; the sweep will try again");
         }
         Ok(())
     }
@@ -49,10 +49,10 @@ impl Sweep for ExpiredCredentials {
 
 impl ExpiredCredentials {
     async fn delete_mail_of_erased(&self, ports: &Ports) -> Result<(), String> {
-        for reader in self.mail.recipients().await.map_err(|error| error.to_string())? {
-            if ports.people.is_erased(&reader.person()).await.map_err(|error| error.to_string())? {
-                self.mail.forget(&reader).await.map_err(|error| error.to_string())?;
-                tracing::info!(%reader, "the mail of an erased person was deleted");
+        for recipient in self.mail.recipients().await.map_err(|error| error.to_string())? {
+            if ports.people.is_erased(&recipient.person()).await.map_err(|error| error.to_string())? {
+                self.mail.forget(&recipient).await.map_err(|error| error.to_string())?;
+                tracing::info!(reader = %recipient, "the mail of an erased person was deleted");
             }
         }
         Ok(())

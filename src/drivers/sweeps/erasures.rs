@@ -100,7 +100,7 @@ impl Sweep for UnfinishedErasures {
         let unsettled = match ports.people.unsettled(PEOPLE_MAX).await {
             Ok(unsettled) => unsettled,
             Err(error) => {
-                tracing::warn!(%error, "erasures could not be finished; the next sweep tries again");
+                tracing::warn!(%error, "erasures could not be finished; the sweep will try again");
                 return Ok(());
             }
         };
@@ -111,7 +111,7 @@ impl Sweep for UnfinishedErasures {
         let pending = self.sealed_appends.wait_for_pending();
         if tokio::time::timeout(APPENDS_WAIT_MAX, pending).await.is_err() {
             tracing::warn!(
-                "erasures could not be finished, because the log does not respond; the next sweep tries again"
+                "erasures could not be finished, because the log does not respond; the sweep will try again"
             );
             return Ok(());
         }
@@ -127,7 +127,7 @@ impl Sweep for UnfinishedErasures {
                 }
                 Ok(Finished::NotYet) => {}
                 Err(error) => {
-                    tracing::warn!(%person, error, "an erasure could not be finished; the next sweep tries again");
+                    tracing::warn!(%person, error, "an erasure could not be finished; the sweep will try again");
                 }
             }
         }
@@ -164,7 +164,7 @@ impl UnfinishedErasures {
                 Err(error) => {
                     tracing::warn!(
                         error,
-                        "credentials of erased people may still exist; the next sweep tries again"
+                        "credentials of erased people may still exist; the sweep will try again"
                     );
                     return;
                 }

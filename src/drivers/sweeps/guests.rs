@@ -82,7 +82,7 @@ impl Sweep for UnattachedOrders {
         if *self.built.borrow() && *self.reached.borrow() >= self.head_at_start {
             for result in [self.add_older(pool, ports).await?, self.link_new(pool, ports).await?] {
                 if let Err(error) = result {
-                    tracing::warn!(%error, "the index of people can't be written; the next sweep tries again");
+                    tracing::warn!(%error, "the index of people can't be written; the sweep will try again");
                     return Ok(());
                 }
             }
@@ -100,11 +100,7 @@ impl Sweep for UnattachedOrders {
             let owned: Option<(Vec<u8>, String)> = statement.fetch_optional(pool).await?;
             let Some((row, user)) = owned else { continue };
             if let Err(error) = self.attach(ports, order, name, &row, &user).await {
-                tracing::warn!(
-                    order,
-                    error,
-                    "a guest order could not be attached; the next sweep tries again"
-                );
+                tracing::warn!(order, error, "a guest order could not be attached; the sweep will try again");
             }
         }
         self.after = if found.len() < LINKS_MAX { None } else { found.last().cloned() };

@@ -41,7 +41,7 @@ impl Sweep for ReaddressedOrders {
         for (person, made_at) in &found {
             let is_old = ports.clock.now().duration_since(*made_at) > SHIPPED_AGE_MAX;
             if let Err(error) = forget(ports, person, is_old).await {
-                tracing::warn!(%person, error, "the new address of an order could not be erased; the next sweep tries again");
+                tracing::warn!(%person, error, "the new address of an order could not be erased; the sweep will try again");
             }
         }
         self.after =

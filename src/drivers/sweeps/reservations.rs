@@ -28,7 +28,7 @@ impl Sweep for OverdueReservations {
             let origin = origin(ports, self.name());
             let request = CommandRequest::new(Stock::stream(&sku), StockCommand::ExpireDue, origin);
             if let Err(error) = ports.stock.execute(request).await {
-                tracing::warn!(%sku, %error, "overdue reservations could not be expired; the next sweep tries again");
+                tracing::warn!(%sku, %error, "overdue reservations could not be expired; the sweep will try again");
             }
         }
         Ok(())

@@ -46,7 +46,7 @@ impl Sweep for KeptWebhooks {
                 tracing::warn!(
                     webhook = kept.id,
                     why,
-                    "a kept webhook could not be delivered; the next sweep tries again"
+                    "a kept webhook could not be delivered; the sweep will try again"
                 );
             }
         }

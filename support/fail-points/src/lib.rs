@@ -25,34 +25,38 @@ pub const PLACES: [&str; 12] = [
     "person-keys-rewrapped",
 ];
 
-struct Armed {
-    place: String,
+/// The fail point that the environment variable selects.
+struct Selection {
+    name: String,
+    /// Number of times that the program still has to reach the fail point before it aborts.
     passes_left: AtomicU64,
 }
 
-/// Marks a fail point in the code. Aborts the program if the environment variable selects this pass.
+/// Marks a fail point in the code. If the environment variable selects this fail point, the program aborts as
+/// soon as it has called this function the given number of times.
 #[inline]
-pub fn pass(place: &'static str) {
+pub fn pass(name: &'static str) {
     if cfg!(debug_assertions) {
-        pass_armed(place);
+        abort_if_selected(name);
     }
 }
 
-fn pass_armed(place: &'static str) {
-    static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
-    assert!(PLACES.contains(&place), "no fail point has the name `{place}`");
-    let armed = ARMED.get_or_init(|| armed(&std::env::var(VARIABLE).ok()?));
-    let Some(armed) = armed.as_ref().filter(|armed| armed.place == place) else { return };
-    if armed.passes_left.fetch_sub(1, Ordering::Relaxed) == 1 {
+fn abort_if_selected(name: &'static str) {
+    static SELECTION: OnceLock<Option<Selection>> = OnceLock::new();
+    assert!(PLACES.contains(&name), "no fail point has the name `{name}`");
+    let selection = SELECTION.get_or_init(|| parse_selection(&std::env::var(VARIABLE).ok()?));
+    let Some(selection) = selection.as_ref().filter(|selection| selection.name == name) else { return };
+    if selection.passes_left.fetch_sub(1, Ordering::Relaxed) == 1 {
         std::process::abort();
     }
 }
 
-/// Parses the value of the environment variable: the name of a fail point and the number of the pass.
-fn armed(text: &str) -> Option<Armed> {
-    let (place, passes) = text.split_once(':')?;
+/// Parses the value of the environment variable: the name of a fail point, and how many times the program
+/// reaches it until it aborts.
+fn parse_selection(text: &str) -> Option<Selection> {
+    let (name, passes) = text.split_once(':')?;
     let passes_left = AtomicU64::new(passes.parse().ok().filter(|passes| *passes > 0)?);
-    PLACES.contains(&place).then(|| Armed { place: place.to_owned(), passes_left })
+    PLACES.contains(&name).then(|| Selection { name: name.to_owned(), passes_left })
 }
 
 #[cfg(test)]
@@ -60,11 +64,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fail_point_needs_a_known_name_and_a_number_from_1() {
-        let passes = armed("log-after-commit:12").map(|armed| armed.passes_left.into_inner());
+    fn a_selection_needs_a_known_name_and_a_positive_number() {
+        let passes =
+            parse_selection("log-after-commit:12").map(|selection| selection.passes_left.into_inner());
         assert_eq!(passes, Some(12));
         for wrong in ["log-after-commit", "nowhere:1", "log-after-commit:0", "log-after-commit:x"] {
-            assert!(armed(wrong).is_none(), "{wrong}");
+            assert!(parse_selection(wrong).is_none(), "{wrong}");
         }
     }
 }

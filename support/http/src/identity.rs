@@ -29,7 +29,7 @@ const ISSUER: &str = "souk";
 /// Number of verified tokens that are cached.
 const VERIFIED_MAX: usize = 10_000;
 /// Tolerated difference between two clocks, in seconds.
-const LEEWAY_S: u64 = 5;
+const CLOCK_DIFFERENCE_MAX_S: u64 = 5;
 
 /// Role of a token. It decides which routes the caller may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -278,11 +278,11 @@ fn verify(token: &str, keys: &dyn Tokens, now: Timestamp) -> Result<Caller, Prob
         None => Arc::new(Signed { claims: check_signature(token, &key)?, key_id }),
     };
     let claims = &signed.claims;
-    let leeway = i64::try_from(LEEWAY_S).unwrap_or(0);
-    if claims.exp.saturating_add(leeway) <= now.as_second() {
+    let difference_max = i64::try_from(CLOCK_DIFFERENCE_MAX_S).unwrap_or(0);
+    if claims.exp.saturating_add(difference_max) <= now.as_second() {
         return Err(refused("the token has expired"));
     }
-    if claims.iat.saturating_sub(leeway) > now.as_second() {
+    if claims.iat.saturating_sub(difference_max) > now.as_second() {
         return Err(refused("the token is not valid yet"));
     }
     let subject = CustomerId::parse(&claims.sub).map_err(|_| refused("the token's subject is malformed"))?;

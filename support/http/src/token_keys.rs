@@ -1,8 +1,8 @@
 //! Signing keys of access tokens. Each key is a file whose name contains the time at which the key was made.
 //!
-//! A new key is published for a minute before it signs, so that gateways have fetched it by then. Tokens of
-//! the previous key are accepted for another week. When a key file is removed, its tokens are refused at
-//! once.
+//! A new key is published for a minute before it signs tokens, so that gateways have fetched it by then.
+//! Tokens of the previous key are accepted for another week. When a key file is removed, its tokens are
+//! refused at once.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -24,8 +24,8 @@ use crate::keys::{KeysError, random, read_key};
 
 /// File name of the first key.
 const FIRST: &str = "token.pem";
-/// Time for which a new key is published before it signs.
-const PUBLISHED_BEFORE: SignedDuration = SignedDuration::from_secs(60);
+/// Time for which a new key is published before it signs tokens.
+const PUBLISHED_BEFORE_SIGNING: SignedDuration = SignedDuration::from_secs(60);
 /// Time for which tokens of a key are still accepted after the next key has started to sign.
 pub const OVERLAP: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Largest number of keys in a folder.
@@ -54,7 +54,7 @@ impl TokenKey {
 /// All signing keys of a folder, oldest first.
 pub struct TokenKeys {
     keys: Vec<TokenKey>,
-    /// Files of the keys. Compared with the folder to notice new and removed keys.
+    /// Files of the keys. The caller compares them with the folder to notice new and removed keys.
     pub(crate) files: Vec<PathBuf>,
 }
 
@@ -85,20 +85,20 @@ impl TokenKeys {
 
     /// Returns the key that signs new tokens.
     pub(crate) fn signing(&self, now: Timestamp) -> &TokenKey {
-        let ready = self.keys.iter().rev().find(|key| key.made_at + PUBLISHED_BEFORE <= now);
-        // There is always at least one key. The first key signs at once, because no earlier key could.
+        let ready = self.keys.iter().rev().find(|key| key.made_at + PUBLISHED_BEFORE_SIGNING <= now);
+        // There is always at least one key. If none has been published for long enough, the oldest key signs.
         ready.unwrap_or(&self.keys[0])
     }
 
     /// Returns the key with this id, if its tokens are still accepted.
     pub(crate) fn find(&self, id: &str, now: Timestamp) -> Option<&TokenKey> {
         let index = self.keys.iter().position(|key| key.id == id)?;
-        let is_over = self.accepted_until(index).is_some_and(|until| until <= now);
-        (!is_over).then(|| &self.keys[index])
+        let is_expired = self.accepted_until(index).is_some_and(|until| until <= now);
+        (!is_expired).then(|| &self.keys[index])
     }
 
     fn accepted_until(&self, index: usize) -> Option<Timestamp> {
-        self.keys.get(index + 1).map(|next| next.made_at + PUBLISHED_BEFORE + OVERLAP)
+        self.keys.get(index + 1).map(|next| next.made_at + PUBLISHED_BEFORE_SIGNING + OVERLAP)
     }
 
     /// Returns the status of every key, oldest first.
@@ -193,11 +193,11 @@ impl TokenKey {
         let public = key.verifying_key();
         let public_pem =
             public.to_public_key_pem(LineEnding::LF).map_err(|error| malformed(error.to_string()))?;
-        let of_pem = |error: jsonwebtoken::errors::Error| malformed(error.to_string());
+        let invalid_pem = |error: jsonwebtoken::errors::Error| malformed(error.to_string());
         Ok(Self {
             id: blake3::hash(public.as_bytes()).to_hex()[..16].to_owned(),
-            encoding: EncodingKey::from_ed_pem(&pem).map_err(of_pem)?,
-            decoding: Arc::new(DecodingKey::from_ed_pem(public_pem.as_bytes()).map_err(of_pem)?),
+            encoding: EncodingKey::from_ed_pem(&pem).map_err(invalid_pem)?,
+            decoding: Arc::new(DecodingKey::from_ed_pem(public_pem.as_bytes()).map_err(invalid_pem)?),
             public: *public.as_bytes(),
             made_at: made_at(path).unwrap_or(Timestamp::UNIX_EPOCH),
             written_at: written_at(path),
@@ -213,7 +213,7 @@ pub struct KeySet {
     pub keys: Vec<PublicKey>,
 }
 
-/// A public key of tokens as a JSON Web Key.
+/// A public token key as a JSON Web Key.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PublicKey {
     kty: &'static str,
@@ -231,7 +231,8 @@ mod tests {
 
     use super::*;
 
-    fn after(keys: &TokenKeys, seconds: i64) -> (String, usize) {
+    /// Returns the id of the signing key and the number of published keys, some seconds after noon.
+    fn signing_and_published(keys: &TokenKeys, seconds: i64) -> (String, usize) {
         let now = noon() + SignedDuration::from_secs(seconds);
         (keys.signing(now).id.clone(), keys.key_set(now).keys.len())
     }
@@ -244,12 +245,12 @@ mod tests {
         let keys = TokenKeys::open(folder.path()).unwrap();
         let second = keys.keys[1].id.clone();
         let week = OVERLAP.as_secs();
-        assert_eq!(after(&keys, 0), (first.clone(), 2));
-        assert_eq!(after(&keys, 59), (first.clone(), 2));
-        assert_eq!(after(&keys, 60), (second.clone(), 2));
-        assert_eq!(after(&keys, 60 + week), (second.clone(), 1));
+        assert_eq!(signing_and_published(&keys, 0), (first.clone(), 2));
+        assert_eq!(signing_and_published(&keys, 59), (first.clone(), 2));
+        assert_eq!(signing_and_published(&keys, 60), (second.clone(), 2));
+        assert_eq!(signing_and_published(&keys, 60 + week), (second.clone(), 1));
         assert!(keys.find(&first, noon() + OVERLAP).is_some());
-        assert!(keys.find(&first, noon() + OVERLAP + PUBLISHED_BEFORE).is_none());
+        assert!(keys.find(&first, noon() + OVERLAP + PUBLISHED_BEFORE_SIGNING).is_none());
         let signs: Vec<bool> = keys.statuses(noon()).into_iter().map(|status| status.signs).collect();
         assert_eq!(signs, [true, false]);
     }
@@ -260,7 +261,7 @@ mod tests {
         TokenKeys::open(folder.path()).unwrap();
         let file = std::fs::File::options().write(true).open(folder.path().join(FIRST)).unwrap();
         let hour = SignedDuration::from_hours(1);
-        // A copy of a folder may have a later time than keys that were made after it.
+        // If a folder was copied, the file of the first key may be newer than the times in the other names.
         file.set_modified((noon() + hour).into()).unwrap();
         rotate(folder.path(), noon(), false).unwrap();
         let statuses = TokenKeys::open(folder.path()).unwrap().statuses(noon());
@@ -276,7 +277,7 @@ mod tests {
         rotate(folder.path(), noon(), true).unwrap();
         let keys = TokenKeys::open(folder.path()).unwrap();
         assert!(keys.find(&first, noon()).is_none());
-        assert_eq!(after(&keys, 0).1, 1);
-        assert_ne!(after(&keys, 0).0, first);
+        assert_eq!(signing_and_published(&keys, 0).1, 1);
+        assert_ne!(signing_and_published(&keys, 0).0, first);
     }
 }

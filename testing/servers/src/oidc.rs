@@ -40,19 +40,27 @@ pub struct OpenIdProvider {
     instance: Option<Instance>,
 }
 
-fn home() -> Result<PathBuf> {
+/// Returns the folder in which the npm package is installed.
+fn package_folder() -> Result<PathBuf> {
     Ok(cache()?.join(PACKAGE))
 }
 
 pub(crate) fn install() -> Result<()> {
     install_package("npm", "npm")?;
-    let home = home()?;
-    if home.join("node_modules/oidc-provider/package.json").is_file() {
+    let folder = package_folder()?;
+    if folder.join("node_modules/oidc-provider/package.json").is_file() {
         return Ok(());
     }
-    fs::create_dir_all(&home).with_context(|| format!("{} can't be made", home.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("{} can't be created", folder.display()))?;
     let mut npm = Command::new("npm");
-    npm.current_dir(&home).args(["install", "--no-package-lock", "--no-audit", "--no-fund", "--prefix", "."]);
+    npm.current_dir(&folder).args([
+        "install",
+        "--no-package-lock",
+        "--no-audit",
+        "--no-fund",
+        "--prefix",
+        ".",
+    ]);
     run(npm.arg(PACKAGE))
 }
 
@@ -62,7 +70,8 @@ impl OpenIdProvider {
         Self::start_as(format!("http://127.0.0.1:{port}"), port, client)
     }
 
-    /// Starts a provider with another issuer URL, such as the URL of a proxy in front of it.
+    /// Starts a provider whose issuer URL differs from its own address: for example, the URL of a proxy in
+    /// front of it.
     pub fn start_as(issuer: String, port: u16, client: Client) -> Result<Self> {
         let mut provider = Self { port, issuer, client, instance: None };
         provider.begin()?;
@@ -84,14 +93,14 @@ impl OpenIdProvider {
         self.instance = None;
     }
 
-    /// Starts the provider again after [`OpenIdProvider::stop`].
+    /// Starts the process of the provider, at first or again after [`OpenIdProvider::stop`].
     pub fn begin(&mut self) -> Result<()> {
         let port = self.port;
         let folder = TempDir::with_prefix("souk-oidc-")?;
         let script = folder.path().join("provider.mjs");
         fs::write(&script, SCRIPT)?;
         // Node looks for imported packages in the folder of the script.
-        symlink(home()?.join("node_modules"), folder.path().join("node_modules"))?;
+        symlink(package_folder()?.join("node_modules"), folder.path().join("node_modules"))?;
         let mut command = Command::new("node");
         command.arg(script).args([&port.to_string(), &self.issuer]);
         command.args([&self.client.id, &self.client.secret, &self.client.redirect_uri]);

@@ -40,8 +40,8 @@ impl Books<'_> {
         self.state::<Payment>(&Payment::stream(PaymentId::of(order)))
     }
 
-    /// Returns the refunds and voids of these orders that the provider refused and that staff have not
-    /// resolved.
+    /// Returns the refunds and voids of these orders that the provider declined and that staff have not
+    /// retried, settled or withdrawn.
     pub fn debts(&self, orders: &[Draft]) -> Vec<(PaymentId, DebtId)> {
         let of_order = |draft: &Draft| {
             let debts = self.payment(draft.order).debts().into_iter();

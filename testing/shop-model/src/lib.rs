@@ -1,5 +1,5 @@
-//! Model of the shop for tests: orders of all kinds, a payment provider that keeps its own books, and checks
-//! that the log agrees with these books.
+//! Model of the shop for tests: orders of all kinds, a payment provider that records the money that it holds,
+//! has captured and has refunded, and checks that the log agrees with these records.
 //!
 //! The property tests of this crate and the simulation use the model.
 

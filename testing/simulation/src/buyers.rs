@@ -1,5 +1,5 @@
-//! Requests of buyers and staff. They place, change and cancel orders, and repeat each request until it is
-//! answered.
+//! Requests of buyers and staff. Buyers and staff place, change and cancel orders, and repeat each request
+//! until it is answered.
 
 use souk_domain::cart::CartCommand;
 use souk_domain::order::event::{Reason, ReasonCode};
@@ -86,8 +86,8 @@ impl World {
         }
     }
 
-    /// Returns a random order. To ship, deliver or return an order, it prefers an order with the right
-    /// status.
+    /// Returns a random order. Half of the requests to ship, deliver or return (16, 17 and 18) get an order
+    /// with the right status if there is one.
     fn order_for(&mut self, pick: usize) -> Draft {
         let required_status = match pick {
             16 => Some(OrderStatus::Confirmed),
@@ -129,21 +129,21 @@ impl World {
     }
 
     /// Attaches a guest's order to a customer whose e-mail address is verified. In the shop, a sweep does
-    /// this between other steps such as erasures.
+    /// this, possibly at the same time as other work such as an erasure.
     fn attach(&mut self, order: &Draft, user: UserId) {
-        // The payment token of an order that is not settled is sealed under the guest's key, which is needed
-        // until then.
+        // The payment token of an order that is not settled is sealed with the guest's key. So the order
+        // keeps this key until it is settled.
         let is_settled = self.books().order(order.order).status().is_some_and(OrderStatus::is_settled);
-        let is_guest_order =
+        let can_be_attached =
             is_settled && order.customer.is_none() && !self.disk.keys.is_erased(&order.order.guest());
-        if !is_guest_order || !self.is_user(user) || self.disk.keys.is_erased(&user.person()) {
+        if !can_be_attached || !self.is_user(user) || self.disk.keys.is_erased(&user.person()) {
             return;
         }
         let email = Some(Email::parse(&format!("{NAME}@example.org")).unwrap());
         let shipping_address = order.shipping_address.is_some().then(|| Box::new(address(NAME)));
         let attach = OrderCommand::Attach { customer: user.customer(), email, shipping_address };
         self.request(ShopCommand::Order(order.order, attach));
-        if self.settle_requests() && self.chance.once_in(2) {
+        if self.work_until_answered() && self.chance.once_in(2) {
             self.disk.keys.erase(order.order.guest());
         }
     }
@@ -157,7 +157,7 @@ impl World {
         }
     }
 
-    /// Places an order, from a cart or directly.
+    /// Places an order directly, or checks out a cart. A later request places the order of the cart.
     pub(crate) fn place(&mut self, variant: u8) {
         let n = self.orders.len();
         if n >= ORDERS_MAX {
@@ -185,22 +185,25 @@ impl World {
             };
             self.request(ShopCommand::Cart(cart, add));
         }
-        if !self.settle_requests() {
+        if !self.work_until_answered() {
             return;
         }
         self.request(ShopCommand::Cart(
             cart,
             CartCommand::CheckOut { draft: Box::new(draft.clone()), recalls: None },
         ));
-        if !self.settle_requests() {
+        if !self.work_until_answered() {
             return;
         }
         self.orders.push(draft.clone());
         self.unplaced.push(draft);
     }
 
-    /// Lets the shop work, with kills, until all requests are answered.
-    fn settle_requests(&mut self) -> bool {
+    /// Lets the shop work until all requests are answered, and kills it now and then. Returns true.
+    ///
+    /// # Panics
+    /// If the requests are not answered after many steps.
+    fn work_until_answered(&mut self) -> bool {
         for _ in 0..2_000 {
             if self.unanswered.is_empty() {
                 return true;

@@ -69,7 +69,7 @@ impl World {
         }
         let orders = self.orders_of(&person);
         for order in &orders {
-            // An order that a guest placed still has values that are sealed under the order's own key.
+            // An order that a guest placed still has values that are sealed with the order's own key.
             self.disk.keys.erase(order.guest());
         }
         let erase = |order| {

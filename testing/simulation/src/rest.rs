@@ -8,8 +8,8 @@ use souk_process_managers::ShopCommand;
 
 use crate::world::{ON_HAND, World};
 
-/// Maximum step of the clock while a process waits for a retry.
-const PAUSE: SignedDuration = SignedDuration::from_secs(1);
+/// Maximum step of the clock while a failed read or append waits for its retry.
+const CLOCK_STEP_MAX: SignedDuration = SignedDuration::from_secs(1);
 /// Maximum number of steps until a shop without faults is at rest.
 const REST_STEPS_MAX: usize = 100_000;
 
@@ -28,15 +28,17 @@ impl World {
         self.check_at_rest();
     }
 
-    /// Lets the shop work without faults until it is at rest: no task, no due timer and no retry is left.
+    /// Lets the shop work without faults until it is at rest: no task, no timer, no erasure and no open debt
+    /// is left. The clock jumps to each timer.
     pub(crate) fn settle(&mut self) {
         self.with_faults = false;
         for _ in 0..REST_STEPS_MAX {
             if self.is_busy() {
                 if !self.work() {
                     // A read or an append failed and waits for its retry, so the clock moves on.
-                    self.now =
-                        self.next_wake_up().map_or(self.now, |at| self.now.max(at.min(self.now + PAUSE)));
+                    self.now = self
+                        .next_wake_up()
+                        .map_or(self.now, |at| self.now.max(at.min(self.now + CLOCK_STEP_MAX)));
                 }
                 continue;
             }
@@ -66,7 +68,7 @@ impl World {
         panic!("the shop does not come to rest");
     }
 
-    /// Staff retry all refunds and voids that the provider refused. Returns false if there are none.
+    /// Staff retry all refunds and voids that the provider declined. Returns false if there are none.
     fn retry_all_debts(&mut self) -> bool {
         let debts = self.books().debts(&self.orders);
         for (payment, debt) in &debts {
@@ -75,7 +77,7 @@ impl World {
         !debts.is_empty()
     }
 
-    /// Returns true if there is work that does not wait for a timer.
+    /// Returns true if there is work that can be done now, before the next timer.
     fn is_busy(&self) -> bool {
         self.disk.has_written()
             || self.disk.has_queued()

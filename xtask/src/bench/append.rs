@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use super::row::Row;
 use super::{Bench, baseline, figure, median, sample_event};
 
-/// Number of measurements per figure, alternating with the baseline. The median counts.
+/// Number of measurements of each rate, alternating with its baseline. The result is their median.
 const ROUNDS: usize = 3;
 /// Number of appends of the single writer.
 const SINGLE_APPENDS: u64 = 1_500;
@@ -40,9 +40,13 @@ pub(super) struct LogRates {
     single_bare: f64,
     /// Events per second of 64 concurrent writers.
     pub(super) writers: f64,
+    /// Rows per second of plain SQLite inserts, with [`WRITERS`] rows per commit.
     writers_bare: f64,
+    /// Events per commit of the 64 concurrent writers.
     events_per_commit: f64,
+    /// Events per second in large batches.
     batches: f64,
+    /// Rows per second of plain SQLite inserts, with [`BATCH_EVENTS`] rows per commit.
     batches_bare: f64,
 }
 
@@ -71,7 +75,7 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Measures every figure, alternating with its baseline.
+/// Measures every rate, alternating with its baseline.
 pub(super) fn measure(bench: &Bench) -> Result<LogRates> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut sync = Vec::new();
@@ -134,7 +138,7 @@ async fn one_writer(log: &SqliteLog) -> Result<f64> {
 }
 
 /// Measures concurrent writers. Each appends one event, waits for its commit, and appends the next. `first`
-/// is the number of the first event.
+/// is the number of the first event. Returns events per second.
 fn many_writers(runtime: &Runtime, log: &Arc<SqliteLog>, first: u64) -> Result<f64> {
     let each = WRITERS_EVENTS / WRITERS;
     let appends_of =
@@ -159,7 +163,8 @@ fn many_writers(runtime: &Runtime, log: &Arc<SqliteLog>, first: u64) -> Result<f
     Ok(figure(each * WRITERS) / started.elapsed().as_secs_f64())
 }
 
-/// Appends large batches, each to its own stream. `first` is the number of the first event.
+/// Appends large batches, each to its own stream. `first` is the number of the first event. Returns events
+/// per second.
 async fn large_batches(log: &SqliteLog, first: u64, batches: u64) -> Result<f64> {
     let batch_of = |batch: u64| {
         let number = first + batch * BATCH_EVENTS;
@@ -168,14 +173,14 @@ async fn large_batches(log: &SqliteLog, first: u64, batches: u64) -> Result<f64>
             (number..number + BATCH_EVENTS).map(|number| sample_event::event(number, &stream)).collect();
         Append { stream, expected: Expected::NoStream, events }
     };
-    let mut appending = 0.0;
+    let mut seconds = 0.0;
     for batch in 0..batches {
         let append = batch_of(batch);
         let started = Instant::now();
         log.append(append).await?;
-        appending += started.elapsed().as_secs_f64();
+        seconds += started.elapsed().as_secs_f64();
     }
-    Ok(figure(batches * BATCH_EVENTS) / appending)
+    Ok(figure(batches * BATCH_EVENTS) / seconds)
 }
 
 /// Measures the rate of 64 writers on a short log, and on the same log after it has become long.
@@ -184,8 +189,8 @@ fn short_and_long(folder: &Path) -> Result<(f64, f64)> {
     let log = open(folder)?;
     runtime.block_on(large_batches(&log, 0, SHORT_LOG_EVENTS / BATCH_EVENTS))?;
     let short = many_writers(&runtime, &log, SHORT_LOG_EVENTS)?;
-    let filled = SHORT_LOG_EVENTS + WRITERS_EVENTS;
-    runtime.block_on(large_batches(&log, filled, (LONG_LOG_EVENTS - filled) / BATCH_EVENTS))?;
+    let events_so_far = SHORT_LOG_EVENTS + WRITERS_EVENTS;
+    runtime.block_on(large_batches(&log, events_so_far, (LONG_LOG_EVENTS - events_so_far) / BATCH_EVENTS))?;
     let long = many_writers(&runtime, &log, LONG_LOG_EVENTS)?;
     Ok((short, long))
 }

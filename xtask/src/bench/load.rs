@@ -1,4 +1,4 @@
-//! Load of concurrent clients, each of which waits for a response before its next request.
+//! Load test with concurrent clients. Each client waits for a response before its next request.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::shop::own_cpu_seconds;
 
 use super::{figure, median, open_shop::OpenShop};
 
-/// Figures of a load.
+/// Measured values of a load test.
 pub(super) struct Load {
     pub(super) per_second: f64,
     pub(super) seconds: f64,
@@ -19,7 +19,8 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Runs concurrent clients. Each runs `work(client, n)` for n from 0 to `each` − 1, one after another.
+    /// Runs concurrent clients. Each client calls `work(client, n)` for n from 0 to `each` − 1, one call
+    /// after another.
     pub(super) async fn run<W, F>(shop: &OpenShop, clients: usize, each: usize, work: W) -> Result<Self>
     where
         W: Fn(usize, usize) -> F,
@@ -50,7 +51,7 @@ impl Load {
         })
     }
 
-    /// Returns the figures as a text for the note of a row.
+    /// Returns the measured values as a text for the note of a row.
     pub(super) fn describe(&self) -> String {
         let Self { seconds, median_ms, client_cpu_seconds, shop_cpu_seconds, .. } = self;
         format!(

@@ -1,4 +1,4 @@
-//! Writer of the lines of a generated month, which also counts the totals.
+//! Writes the lines of a generated month and counts their totals.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
@@ -51,7 +51,7 @@ impl<W: Write> Ledger<W> {
         })
     }
 
-    /// Writes a line of a sale.
+    /// Writes a line of a sale. `thousandths` is the price of one unit in thousandths of a pound.
     pub(super) fn sale(
         &mut self,
         invoice: &str,
@@ -61,7 +61,7 @@ impl<W: Write> Ledger<W> {
         thousandths: u64,
         customer: &str,
     ) -> Result<()> {
-        let minor = half_to_even(thousandths);
+        let minor = rounded_pence(thousandths);
         let invoice = invoice.to_owned();
         let trimmed = sku.trim().to_owned();
         self.orders.insert(invoice.clone());
@@ -77,7 +77,7 @@ impl<W: Write> Ledger<W> {
         self.write(&invoice, sku, description, &units.to_string(), &decimal(thousandths), customer)
     }
 
-    /// Writes a line of a cancellation.
+    /// Writes a line of a cancellation: units that were sold and came back.
     pub(super) fn returned(
         &mut self,
         invoice: &str,
@@ -105,7 +105,7 @@ impl<W: Write> Ledger<W> {
         self.write(invoice, sku, description, &quantity.to_string(), price, "")
     }
 
-    /// Writes a line of a sale invoice whose price rounds to zero.
+    /// Writes a line with a price that rounds to zero, on an invoice of a sale. The line counts as skipped.
     pub(super) fn zero_price(&mut self, invoice: &str, sku: &str, description: &str) -> Result<()> {
         self.rounded_lines += 1;
         self.other(invoice, sku, description, 1, "0.001")
@@ -115,20 +115,29 @@ impl<W: Write> Ledger<W> {
         &mut self,
         invoice: &str,
         sku: &str,
-        text: &str,
+        description: &str,
         units: &str,
         price: &str,
-        who: &str,
+        customer: &str,
     ) -> Result<()> {
         self.lines += 1;
         let date = "2010-11-15 10:00:00";
-        Ok(self.rows.write_record([invoice, sku, text, units, date, price, who, "United Kingdom"])?)
+        Ok(self.rows.write_record([
+            invoice,
+            sku,
+            description,
+            units,
+            date,
+            price,
+            customer,
+            "United Kingdom",
+        ])?)
     }
 
     /// Completes the file and returns the content of `totals.csv`.
     pub(super) fn finish(mut self, month: &str) -> Result<String> {
         self.rows.flush()?;
-        let head = "month,lines,orders,order_lines,reservations,units,revenue_minor,rounded_lines,skus,\
+        let header = "month,lines,orders,order_lines,reservations,units,revenue_minor,rounded_lines,skus,\
                     guest_orders,return_invoices,returned_units,skipped_lines";
         let figures = [
             self.lines,
@@ -145,17 +154,19 @@ impl<W: Write> Ledger<W> {
             self.skipped_lines,
         ];
         let row: Vec<String> = figures.iter().map(u64::to_string).collect();
-        Ok(format!("{head}\n{month},{}\n", row.join(",")))
+        Ok(format!("{header}\n{month},{}\n", row.join(",")))
     }
 }
 
+/// Returns a price as a decimal number of pounds, with two or three decimals.
 fn decimal(thousandths: u64) -> String {
     let pounds = thousandths / 1_000;
     let rest = thousandths % 1_000;
     if rest.is_multiple_of(10) { format!("{pounds}.{:02}", rest / 10) } else { format!("{pounds}.{rest:03}") }
 }
 
-fn half_to_even(thousandths: u64) -> u64 {
+/// Returns a price in pence, rounded half to even.
+fn rounded_pence(thousandths: u64) -> u64 {
     let floor = thousandths / 10;
     let rest = thousandths % 10;
     floor + u64::from(rest > 5 || (rest == 5 && floor % 2 == 1))

@@ -52,8 +52,8 @@ fn cpu_seconds(process: &str) -> Result<f64> {
 /// Sum of the fields 14 and 15 (utime, stime; see proc(5)). They are counted from the end of the process
 /// name, which may contain spaces and brackets.
 fn ticks(stat: &str) -> Option<f64> {
-    let (_, behind_name) = stat.rsplit_once(')')?;
-    let mut fields = behind_name.split_whitespace().skip(11);
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(11);
     let user: f64 = fields.next()?.parse().ok()?;
     let system: f64 = fields.next()?.parse().ok()?;
     Some(user + system)
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_name_with_spaces_and_brackets_moves_no_field() {
+    fn spaces_and_brackets_in_a_process_name_do_not_shift_the_fields() {
         let stat = "42 (a) b) S 1 42 42 0 -1 4194560 100 0 0 0 120 30 0 0 20 0 1 0 100 0 0";
         assert_eq!(ticks(stat), Some(150.0));
     }

@@ -1,7 +1,7 @@
 //! Tidy checks: rules of the project that no compiler knows, as ordinary tests.
 //!
-//! Each check is a function from a text to its faults. Tests try it on examples, and then on every file that git
-//! tracks or would add (`git ls-files`).
+//! Most checks are functions that return the faults of a text. Tests try them on examples, and then on every
+//! file that git does not ignore (`git ls-files`).
 
 mod catalogue;
 mod crates;

@@ -1,9 +1,10 @@
-//! `docs/SECURITY.md`: each row of its table of threats names tests that exist. That they ran is a stage of the test run.
+//! Check of `docs/SECURITY.md`: each row of its table of threats names tests that exist. A stage of the test
+//! run checks that these tests have run.
 
 use super::{assert_none, text};
 use crate::claims::{self, DOCUMENT};
 
-/// Rows that the table has at least.
+/// Minimum number of rows. Fewer rows mean that the check can't read the table any more.
 const ROWS_MIN: usize = 30;
 
 #[test]

@@ -1,10 +1,10 @@
-//! Figures of a sales trial.
+//! Results of a sales trial, as numbers.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Counts, times and all differences of a trial.
+/// Counts and times of a trial, and all differences between the shop and the expected sales.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Figures {
@@ -21,7 +21,7 @@ pub(crate) struct Figures {
     /// Time of the whole trial, including the comparison.
     pub(crate) seconds: f64,
     pub(crate) client_cpu_seconds: f64,
-    /// CPU time of the shop; none if the trial did not start the shop.
+    /// CPU time of the shop; `None` if the trial did not start the shop.
     pub(crate) server_cpu_seconds: Option<f64>,
     pub(crate) retries: u64,
     /// Highest log position in any response.
@@ -30,13 +30,13 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Returns the orders per second, without preparation and comparison.
+    /// Returns the orders per second. The times of stocking and of the comparison do not count.
     #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub(crate) fn orders_per_second(&self) -> f64 {
         self.orders as f64 / self.trading_seconds
     }
 
-    /// Returns the order lines per second, without preparation and comparison.
+    /// Returns the order lines per second. The times of stocking and of the comparison do not count.
     #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub(crate) fn lines_per_second(&self) -> f64 {
         self.order_lines as f64 / self.trading_seconds

@@ -1,13 +1,13 @@
-//! Conversion of prices from the decimals in the files to the whole minor units of the shop.
+//! Prices of the data set: converts the decimal numbers in its files to the whole minor units of the shop.
 
 use anyhow::{Context, Result, bail};
 
-/// Largest number of digits behind the decimal point; a price with more is an error.
+/// Maximum number of digits after the decimal point. A price with more digits is an error.
 const FRACTION_DIGITS_MAX: usize = 6;
-/// Parts of [`ExactPrice`] in one minor unit (a penny).
-const PARTS_OF_A_MINOR: i64 = 10_000;
+/// Number of ten-thousandths in one minor unit (a penny).
+const PARTS_PER_MINOR_UNIT: i64 = 10_000;
 
-/// Exact price of a file, in ten-thousandths of a minor unit.
+/// Exact price as a file contains it, in ten-thousandths of a minor unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ExactPrice(i64);
 
@@ -27,9 +27,9 @@ impl ExactPrice {
 
     /// Returns the price in whole minor units, rounded half to even.
     pub(crate) fn rounded(self) -> i64 {
-        let floor = self.0.div_euclid(PARTS_OF_A_MINOR);
-        let rest = self.0.rem_euclid(PARTS_OF_A_MINOR);
-        let up = match rest.cmp(&(PARTS_OF_A_MINOR / 2)) {
+        let floor = self.0.div_euclid(PARTS_PER_MINOR_UNIT);
+        let rest = self.0.rem_euclid(PARTS_PER_MINOR_UNIT);
+        let up = match rest.cmp(&(PARTS_PER_MINOR_UNIT / 2)) {
             std::cmp::Ordering::Less => false,
             std::cmp::Ordering::Equal => floor.rem_euclid(2) == 1,
             std::cmp::Ordering::Greater => true,
@@ -39,7 +39,7 @@ impl ExactPrice {
 
     /// Returns true if the price is a whole number of minor units, so that rounding does not change it.
     pub(crate) fn is_whole(self) -> bool {
-        self.0 % PARTS_OF_A_MINOR == 0
+        self.0 % PARTS_PER_MINOR_UNIT == 0
     }
 }
 

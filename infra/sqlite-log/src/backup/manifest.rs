@@ -94,7 +94,10 @@ impl Manifest {
         for segment in &manifest.segments {
             let Segment { file, first, last, .. } = segment;
             if *first != expected || last < first {
-                return Err(damaged(format!("{file} should begin at position {expected}")));
+                let what = format!(
+                    "{file} has the positions {first} to {last}, but should begin at position {expected}"
+                );
+                return Err(damaged(what));
             }
             expected = last + 1;
         }
@@ -106,7 +109,8 @@ impl Manifest {
         let path = folder.join(MANIFEST_FILE);
         let partial = open::with_suffix(&path, ".partial");
         let write = || -> std::io::Result<()> {
-            // A file that a crash left is removed first, so that the new one gets the right permissions.
+            // A file that a crash left behind is removed first, so that the new one gets the right
+            // permissions.
             match fs::remove_file(&partial) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}

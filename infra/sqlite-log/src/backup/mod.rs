@@ -103,7 +103,8 @@ pub struct BackedUp {
 }
 
 /// Copies the events that the backup in `target` does not have yet from the log in `folder`. Another process
-/// may write to the log. `progress` is called with the number of copied events and the total. Blocks.
+/// may write to the log. `progress` is called with the number of copied events and the total. Blocks the
+/// calling thread.
 pub fn backup(
     folder: &Path,
     target: &Path,

@@ -34,7 +34,7 @@ pub fn check(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Manife
 }
 
 /// Restores a backup into a folder that has no log. `progress` is called with the number of restored events
-/// and the total. Blocks.
+/// and the total. Blocks the calling thread.
 pub fn restore(
     backup: &Path,
     folder: &Path,

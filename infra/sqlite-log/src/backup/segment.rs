@@ -1,4 +1,4 @@
-//! A segment: a file with unchanged rows of the log.
+//! A segment of a backup: a file with copies of consecutive rows of the log.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -11,11 +11,11 @@ use crate::{LOG_FILE, open};
 
 use super::{BackupError, Segment, io};
 
-/// Number of rows that are copied in one read.
-const READ_ROWS: u64 = 5_000;
+/// Maximum number of rows that one statement copies.
+const COPY_ROWS_MAX: u64 = 5_000;
 
-/// Copies the rows from position `first` to `last` into the segment with this number. `copied` is called with
-/// the position that is reached.
+/// Copies the rows from position `first` to `last` into the segment with this number. `copied` is called
+/// repeatedly with the position up to which the rows are copied.
 pub(super) fn write(
     source: &Path,
     folder: &Path,
@@ -44,7 +44,7 @@ pub(super) fn write(
     let mut last_checksum = 0;
     let mut after = first - 1;
     while after < last {
-        let to = last.min(after + READ_ROWS);
+        let to = last.min(after + COPY_ROWS_MAX);
         segment.execute(&copy, (to_i64(after), to_i64(to)))?;
         last_checksum = check_rows(&segment, after, to)?;
         after = to;
@@ -68,7 +68,7 @@ fn escaped(path: &Path) -> String {
 /// last row. A damaged log must not be backed up.
 fn check_rows(segment: &Connection, after: u64, to: u64) -> Result<u32, BackupError> {
     let mut statement = segment.prepare_cached(row::SELECT_ALL)?;
-    let mut rows = statement.query((to_i64(after), to_i64(to), to_i64(READ_ROWS)))?;
+    let mut rows = statement.query((to_i64(after), to_i64(to), to_i64(COPY_ROWS_MAX)))?;
     let mut expected = after + 1;
     let mut checksum = 0;
     while let Some(stored) = rows.next()? {

@@ -27,14 +27,14 @@ use crate::ring::Ring;
 use checkpoint::Checkpoints;
 use table::{Refusal, Table};
 
-/// Capacity of the queue. Further senders wait for a free place.
+/// Capacity of the queue. While the queue is full, senders wait.
 const QUEUE_APPENDS_MAX: usize = 4_096;
 /// Limit of events in one transaction. The append that reaches it is the last one of its group.
 const GROUP_EVENTS_MAX: usize = 4_096;
 /// Limit of payload bytes in one transaction. The append that reaches it is the last one of its group.
 const GROUP_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Limit of consecutive yields without a new append. After them the group is written with fewer appends than
-/// expected.
+/// Limit of consecutive yields during which no append arrives. After them, the writer writes the group
+/// although it has fewer appends than expected.
 const GATHER_YIELDS_MAX: u32 = 64;
 
 /// Sender of the result of one append.
@@ -49,7 +49,7 @@ pub(crate) struct Request {
 /// Work of the writer since the log was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counters {
-    /// Committed transactions.
+    /// Committed transactions that contain events.
     pub commits: u64,
     /// Appends in these transactions.
     pub appends: u64,
@@ -168,9 +168,9 @@ impl Writer {
 
     /// Collects the waiting appends, up to the limits of a group.
     ///
-    /// The callers of the last group often append again at once. As long as the group has fewer appends than
-    /// expected (the last group and the queue at its end), the thread yields to them, so that they share one
-    /// commit instead of two. There is no timer.
+    /// The callers of the previous group often append again at once. So this group is expected to have as
+    /// many appends as the previous group and the queue at its end had together. While it has fewer, the
+    /// thread yields to the callers, so that their appends share one commit. There is no timer.
     fn gather(&mut self, first: Request) -> Vec<Request> {
         let mut events = first.append.events.len();
         let mut bytes = payload_bytes(&first);
@@ -221,7 +221,7 @@ impl Writer {
         self.publish(recorded, appends, commit_duration);
         self.expected = outcomes.len() + self.requests.len();
         for Outcome { reply, result } in outcomes {
-            // `send` fails only if the caller was cancelled. Its events are in the log.
+            // `send` fails only if the caller was cancelled. The events of an accepted append are in the log.
             let _ = reply.send(result);
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Counts of a guard: the targets and client addresses that an attempt counts for.
+//! Counts of a guard: the wrong guesses at each target and from each client address.
 //!
 //! [`Counts`] combines several throttles. An attempt is allowed only if every throttle that counts it allows
 //! it.
@@ -24,12 +24,12 @@ pub(super) const DELAY_S_MAX_OF_UNKNOWN: i64 = 60;
 const DELAY_S_MAX_OF_ORDER: i64 = 24 * 3600;
 /// Largest number of wrong guesses at one order code in a day, from all client addresses together.
 pub(super) const GUESSES_OF_ORDER_A_DAY_MAX: u32 = 100;
-/// Number of pairs of order code and client address that are remembered as successful. The least recently
-/// used pair is dropped first.
+/// Largest number of pairs of order code and client address that are remembered as successful. The least
+/// recently used pair is dropped first.
 const SUCCESSFUL_MAX: usize = 100_000;
 
 /// An order code and the client address that guesses at it (`None` if the address is not known).
-type Pair = (String, Option<IpAddr>);
+type CodeAndAddress = (String, Option<IpAddr>);
 
 /// An attempt that has begun.
 #[derive(Clone, Debug)]
@@ -44,9 +44,9 @@ pub(super) struct Counts {
     accounts: Throttle<Target>,
     addresses: Throttle<IpAddr>,
     unknown: Throttle<()>,
-    orders: Throttle<Pair>,
+    orders: Throttle<CodeAndAddress>,
     orders_of_day: DailyLimit<String>,
-    successful: LruCache<Pair, ()>,
+    successful: LruCache<CodeAndAddress, ()>,
     /// Number of waiting attempts per target.
     waiting: HashMap<Target, u32>,
     /// Number of all waiting attempts.
@@ -128,6 +128,7 @@ impl Counts {
                 }
             }
         }
+        // A right guess does not end the delay of its address, which may belong to many people.
         let of_address = if outcome == Outcome::Right { Outcome::Nothing } else { outcome };
         match address {
             Some(address) => self.addresses.end(*address, of_address, now),
@@ -135,7 +136,7 @@ impl Counts {
         }
     }
 
-    /// Forgives the failures at a target.
+    /// Forgets the failures at an account. The failures at order codes stay.
     pub(super) fn forgive(&mut self, target: &Target) {
         self.accounts.forgive(target);
     }

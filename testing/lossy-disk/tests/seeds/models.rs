@@ -1,5 +1,5 @@
-//! Read model for the tests, folded by the projection runtime of `souk-eventsourcing` and stored by the
-//! adapter.
+//! Read model for the tests. The projection runtime of `souk-eventsourcing` computes it, and
+//! `souk-sqlite-read-models` stores it.
 
 use std::collections::BTreeMap;
 
@@ -14,19 +14,19 @@ use souk_sqlite_read_models::SqliteReadModels;
 
 use crate::Log;
 
-/// Number of events in a batch.
-const BATCH_EVENTS: usize = 16;
+/// Maximum number of events that one call of [`Models::fold`] applies.
+const PAGE_EVENTS_MAX: usize = 16;
 
 /// Row of the read model: number and total bytes of the events of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Thing {
+struct StreamTotal {
     events: i64,
     bytes: i64,
 }
 
-struct Things;
+struct StreamTotalsProjector;
 
-impl Projector for Things {
+impl Projector for StreamTotalsProjector {
     const MODEL: Model = Model {
         name: "things",
         version: 1,
@@ -35,7 +35,7 @@ impl Projector for Things {
         sums: &[Sum { name: "things_sum", columns: &["events", "bytes"] }],
     };
     type Event = i64;
-    type Row = Thing;
+    type Row = StreamTotal;
 
     fn event_types() -> Vec<&'static str> {
         vec!["thing.happened"]
@@ -49,16 +49,16 @@ impl Projector for Things {
         vec![recorded.stream.to_string()]
     }
 
-    fn project(_: &str, row: Option<Thing>, bytes: &i64, _: &RecordedEvent) -> Option<Thing> {
+    fn project(_: &str, row: Option<StreamTotal>, bytes: &i64, _: &RecordedEvent) -> Option<StreamTotal> {
         let before = row.unwrap_or_default();
-        Some(Thing { events: before.events + 1, bytes: before.bytes + bytes })
+        Some(StreamTotal { events: before.events + 1, bytes: before.bytes + bytes })
     }
 
-    fn columns(_: &str, row: &Thing) -> Vec<Value> {
+    fn columns(_: &str, row: &StreamTotal) -> Vec<Value> {
         vec![Value::Integer(row.events)]
     }
 
-    fn contributions(_: &str, row: &Thing) -> Vec<Contribution> {
+    fn contributions(_: &str, row: &StreamTotal) -> Vec<Contribution> {
         vec![Contribution { sum: "things_sum", key: "all".to_owned(), deltas: vec![row.events, row.bytes] }]
     }
 }
@@ -71,7 +71,7 @@ pub(crate) struct Models {
 
 impl Models {
     pub(crate) async fn open(store: std::sync::Arc<SqliteReadModels>) -> Result<Self, ReadModelError> {
-        let mut projector = ProjectorFold::<Things>::boxed();
+        let mut projector = ProjectorFold::<StreamTotalsProjector>::boxed();
         let opened = ReadModelStore::open(&*store, &[projector.model()]).await?;
         projector.start_at(opened.into_iter().next().expect("a model has a build"));
         Ok(Self { store, projector })
@@ -84,7 +84,7 @@ impl Models {
     /// Folds the next events of the log.
     pub(crate) async fn fold(&mut self, log: &Log) -> Result<(), ReadModelError> {
         use souk_eventsourcing::EventStore;
-        let page = log.read_all(self.checkpoint(), BATCH_EVENTS, &Filter::all()).await.unwrap();
+        let page = log.read_all(self.checkpoint(), PAGE_EVENTS_MAX, &Filter::all()).await.unwrap();
         if page.events.is_empty() {
             return Ok(());
         }
@@ -100,7 +100,7 @@ impl Models {
     pub(crate) async fn check(&self, log: &[RecordedEvent]) {
         let folded = usize::try_from(self.checkpoint().0).unwrap();
         assert!(folded <= log.len(), "the read model is ahead of the log: {folded} of {}", log.len());
-        let mut expected: BTreeMap<String, Thing> = BTreeMap::new();
+        let mut expected: BTreeMap<String, StreamTotal> = BTreeMap::new();
         for event in &log[..folded] {
             let thing = expected.entry(event.stream.to_string()).or_default();
             thing.events += 1;
@@ -108,17 +108,17 @@ impl Models {
         }
         let keys = expected.keys().cloned().collect();
         let rows = self.store.load(self.projector.build(), keys).await.unwrap();
-        let stored: BTreeMap<String, Thing> =
+        let stored: BTreeMap<String, StreamTotal> =
             rows.into_iter().map(|(key, row)| (key, serde_json::from_slice(&row).unwrap())).collect();
-        assert_eq!(stored, expected, "the read model at {folded}");
-        let total = |of: fn(&Thing) -> i64| expected.values().map(of).sum::<i64>();
+        assert_eq!(stored, expected, "the read model at position {folded}");
+        let total = |of: fn(&StreamTotal) -> i64| expected.values().map(of).sum::<i64>();
         let connection = rusqlite::Connection::open(self.store.path()).unwrap();
         let sql = "SELECT coalesce(sum(events), 0), coalesce(sum(bytes), 0) FROM things_sum";
         let sums: (i64, i64) = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         assert_eq!(
             sums,
             (total(|thing| thing.events), total(|thing| thing.bytes)),
-            "the sums of the read model at {folded}"
+            "the sums of the read model at position {folded}"
         );
     }
 }

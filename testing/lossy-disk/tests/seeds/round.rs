@@ -1,4 +1,5 @@
-//! One round of a run: it opens the files that survived, works on them, and stops at a fault.
+//! One round of a run: it opens the files that the previous round left, works on them, and stops at a fault
+//! or at the planned end.
 
 use std::path::Path;
 
@@ -15,13 +16,13 @@ use crate::models::Models;
 /// Maximum number of appends in a round.
 const APPENDS_MAX: u32 = 40;
 
-/// Opens the log and the read models in a folder, checks them, then appends and folds events until a fault or
-/// the planned end of the round.
+/// Opens the log and the read models in a folder, checks them, then appends events and applies them to the
+/// read model, until a fault or the planned end of the round.
 pub(crate) async fn run(folder: &Path, faults: Faults, history: &mut History, rng: &mut Rng) {
     let log = match SqliteLog::open(folder, &Options::default()) {
         Ok(log) => log,
         Err(OpenError::Damaged { what, .. }) => {
-            panic!("the log is damaged although no fault happened: {what}")
+            panic!("the log is damaged, which no planned fault may cause: {what}")
         }
         Err(error) => return assert_has_faults(faults, &error.to_string()),
     };

@@ -1,6 +1,6 @@
 //! Simple runtime for processes. It gives inputs to an instance in the order in which they arrive. An
-//! instance makes no transition while one of its commands has no result, no transition without a move, and
-//! none after its end.
+//! instance makes a transition only if all its commands have answers, it decides at least one move, and it
+//! has not ended.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub(crate) trait RunningProcess {
     /// Returns true if the process has not read the whole log.
     fn is_behind(&self, log: &[RecordedEvent]) -> bool;
     fn read_next(&mut self, log: &[RecordedEvent]);
-    /// Returns the instances that have inputs and no command without an answer.
+    /// Returns the instances that have not ended, have inputs, and whose commands all have answers.
     fn ready(&self) -> Vec<String>;
     /// Lets an instance decide on its inputs. Returns false if it makes no move.
     fn decide(&mut self, instance: &str, now: Timestamp) -> bool;
@@ -32,6 +32,7 @@ pub(crate) trait RunningProcess {
     fn on_answer(&mut self, instance: &str, command: CommandId, answer: CommandAnswer);
     /// Returns the calls to the provider that are not done, each with its instance and idempotency key.
     fn effects(&self) -> Vec<(String, CommandId, ProviderCall)>;
+    /// Removes a call to the provider that is done.
     fn close_effect(&mut self, instance: &str, effect: CommandId);
     /// Returns the timers, each with its instance and its index in the instance.
     fn timers(&self) -> Vec<(String, usize, Timestamp)>;
@@ -61,8 +62,8 @@ impl<P: Process> Default for Runtime<P> {
     }
 }
 
-/// Converts a value to JSON and back, because states and inputs are stored as JSON and must survive that
-/// unchanged.
+/// Converts a value to JSON and back. The shop stores states, events and moves as JSON, so the conversion
+/// must not change them.
 fn through_json<T: Serialize + DeserializeOwned>(value: &T) -> T {
     serde_json::from_slice(&serde_json::to_vec(value).unwrap()).unwrap()
 }
@@ -88,7 +89,8 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Instance<P> {
         }
     }
 
-    fn enter(&mut self, id: &str, outputs: Vec<Output<P::Step>>) {
+    /// Adds the outputs of a transition.
+    fn add_outputs(&mut self, id: &str, outputs: Vec<Output<P::Step>>) {
         let stream = StreamName::new(P::NAME, id);
         let transition = EventId::derive(&stream, CommandId::of(&[id.as_bytes()]), self.transitions);
         self.transitions += 1;
@@ -159,19 +161,19 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> RunningProcess fo
         instance.state = through_json(&state);
         instance.ended = ended;
         instance.waiting.clear();
-        instance.enter(id, outputs);
+        instance.add_outputs(id, outputs);
         true
     }
 
     fn commands(&self) -> Vec<(String, CommandId, ShopCommand)> {
-        let of = |(id, instance): (&String, &Instance<P>)| {
+        let commands_of = |(id, instance): (&String, &Instance<P>)| {
             let id = id.clone();
             let commands = instance.commands.iter();
             commands
                 .map(move |(command, _, content)| (id.clone(), *command, content.clone()))
                 .collect::<Vec<_>>()
         };
-        self.instances.iter().flat_map(of).collect()
+        self.instances.iter().flat_map(commands_of).collect()
     }
 
     fn on_answer(&mut self, id: &str, command: CommandId, answer: CommandAnswer) {
@@ -186,7 +188,7 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> RunningProcess fo
     }
 
     fn effects(&self) -> Vec<(String, CommandId, ProviderCall)> {
-        let of = |(id, instance): (&String, &Instance<P>)| {
+        let effects_of = |(id, instance): (&String, &Instance<P>)| {
             let id = id.clone();
             instance
                 .effects
@@ -194,7 +196,7 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> RunningProcess fo
                 .map(move |(key, call)| (id.clone(), *key, call.clone()))
                 .collect::<Vec<_>>()
         };
-        self.instances.iter().flat_map(of).collect()
+        self.instances.iter().flat_map(effects_of).collect()
     }
 
     fn close_effect(&mut self, id: &str, effect: CommandId) {
@@ -202,8 +204,8 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> RunningProcess fo
     }
 
     fn timers(&self) -> Vec<(String, usize, Timestamp)> {
-        let open = self.instances.iter().filter(|(_, instance)| !instance.ended);
-        let timers = open.flat_map(|(id, instance)| {
+        let running = self.instances.iter().filter(|(_, instance)| !instance.ended);
+        let timers = running.flat_map(|(id, instance)| {
             instance.timers.iter().enumerate().map(|(timer, (_, at))| (id.clone(), timer, *at))
         });
         timers.collect()

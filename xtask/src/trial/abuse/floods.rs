@@ -1,4 +1,4 @@
-//! Floods: requests to every class of route, one after the other, without pauses.
+//! Floods: requests to one class of route, one directly after the other.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::attacks::{Tally, connect};
 
-/// One request per class of route: sign-in, read, write, and three without a rate limit.
+/// Requests of floods, as method, path and body: one for each class with a rate limit (sign-in, read, write),
+/// and three to routes without a rate limit.
 pub(super) const CLASSES: [(&str, &str, &str); 6] = [
     ("POST", "/api/auth/login", r#"{"email":"nobody@example.org","password":"wrong wrong wrong"}"#),
     ("GET", "/api/products", ""),
@@ -22,7 +23,7 @@ pub(super) const CLASSES: [(&str, &str, &str); 6] = [
 /// Request that creates a guest cart.
 const CART: (&str, &str, &str) = ("POST", "/api/cart/items", r#"{"sku":"ABUSE-1","quantity":1}"#);
 
-/// Creates this many guest carts over one connection.
+/// Creates guest carts until at least `count` requests were answered.
 pub(super) async fn create_carts(count: u64, source: IpAddr, target: SocketAddr) -> Result<()> {
     let enough = Arc::new(AtomicBool::new(false));
     let tally = Arc::new(Tally::default());
@@ -84,7 +85,7 @@ async fn over_one_connection(
     Ok(())
 }
 
-/// Returns the length of the first response in a buffer, in bytes; none while its head is incomplete.
+/// Returns the length of the first response in a buffer, in bytes; `None` while its head is incomplete.
 fn response_length(buffer: &[u8]) -> Result<Option<usize>> {
     let Some(head) = memchr::memmem::find(buffer, b"\r\n\r\n") else { return Ok(None) };
     let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();

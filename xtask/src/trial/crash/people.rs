@@ -15,7 +15,7 @@ use crate::shop::{Call, ShopClient};
 /// contain it.
 const STREET: &str = "Umberfold Crescent";
 const PASSWORD: &str = "a password of the trial";
-/// Number of checks of a read model that may be behind the log.
+/// Maximum number of checks of a read model that may be behind the log.
 const CHECKS_MAX: u32 = 100;
 const CHECK_EVERY: Duration = Duration::from_millis(50);
 
@@ -26,7 +26,7 @@ pub(super) enum Destination {
     Street(String),
     /// The address was erased.
     Erased,
-    /// An erasure was requested, and its response is missing: both results are correct.
+    /// An erasure was requested, and its response is missing. The address may be erased or not.
     Unknown,
 }
 
@@ -35,7 +35,7 @@ fn address(street: &str) -> Value {
 }
 
 impl Load {
-    /// Orders from a cart as a guest. Some guests request an erasure afterwards.
+    /// Places an order from a cart as a guest. Some guests request an erasure afterwards.
     pub(super) async fn order_as_guest(&self, chance: &mut Rng, key: &str) -> Result<()> {
         let add = json!({ "sku": sku(chance.u64(..super::load::SKUS)), "quantity": 1 + chance.u64(..3) });
         // The response to the first write contains the cart token, so this write can't be repeated.
@@ -60,7 +60,8 @@ impl Load {
         Ok(())
     }
 
-    /// Requests the erasure until a response accepts it, or until the order shows that it is erased.
+    /// Repeats the request for an erasure until the shop accepts it, or until the order shows that its
+    /// address is erased.
     async fn erase_guest(&self, order: &str, lookup: &Value) -> Result<()> {
         self.expect_destination(order, Destination::Unknown);
         for _ in 0..CHECKS_MAX {
@@ -80,7 +81,7 @@ impl Load {
         anyhow::bail!("order {order} is not found by its code")
     }
 
-    /// Creates an account and orders. Some customers erase their account afterwards.
+    /// Creates an account and places an order with it. Some customers erase their account afterwards.
     pub(super) async fn order_with_account(&self, chance: &mut Rng, key: &str) -> Result<()> {
         let street = format!("{key} {STREET}");
         let email = format!("customer-{key}@example.org");
@@ -88,8 +89,9 @@ impl Load {
         let call = Call::post("/api/auth/signup", &body).guest(None).key("a-repeat-finds-it-taken");
         let response = self.client.send(call).await?;
         if response.body["code"] == "email-taken" && response.status == 409 {
-            // A kill may have interrupted an earlier try between the claim and the account. Then nobody can
-            // sign in, and the sweep releases the address after a minute.
+            // A kill may have interrupted an earlier try after the e-mail address was claimed and before the
+            // account was created. Then nobody can sign in, and a sweep releases the e-mail address after a
+            // minute.
             let login = json!({ "email": email, "password": PASSWORD });
             let call = Call::post("/api/auth/login", &login).guest(None).key("a-repeat-is-harmless");
             if self.client.send(call).await?.status == 401 {
@@ -136,7 +138,8 @@ impl Load {
     }
 }
 
-/// Checks that every order has its expected address, and that erased addresses are gone.
+/// Checks that every order has its expected address, and that erased addresses are gone. Returns a text for
+/// each order that is wrong.
 pub(super) async fn audit(client: &ShopClient, load: &Load) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for _ in 0..CHECKS_MAX {
@@ -158,13 +161,13 @@ pub(super) async fn audit(client: &ShopClient, load: &Load) -> Result<Vec<String
         if findings.is_empty() {
             break;
         }
-        // A sweep finishes an erasure that a kill interrupted.
+        // Wait, because a sweep may still have to finish an erasure that a kill interrupted.
         tokio::time::sleep(CHECK_EVERY).await;
     }
     Ok(findings)
 }
 
-/// Checks that no file of the folder contains an unsealed address.
+/// Checks that no file in the folder contains an unsealed address. Returns a text for each file that does.
 pub(super) fn find_plain_addresses(folder: &Path) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for entry in std::fs::read_dir(folder)? {
