@@ -254,7 +254,7 @@ async fn mark_verified(
     let actor = if caller.subject.is_some() { caller.actor() } else { user.actor() };
     let origin = Origin::new(ports.clock.new_id(), actor, write.correlation_id.clone());
     let verify = CommandRequest::new(User::stream(user), UserCommand::VerifyEmail { is_proven }, origin);
-    Ok(ports.accounts.users.execute(verify).await.map_err(problem)?.position.0)
+    Ok(ports.aggregates.users.execute(verify).await.map_err(problem)?.position.0)
 }
 
 /// Query parameters of the list of sign-in events.

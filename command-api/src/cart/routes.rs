@@ -54,7 +54,7 @@ pub async fn add_item(
         unit_price,
         customer: caller.subject.clone(),
     };
-    let outcome = match ports.carts.execute(write.request(Cart::stream(cart), command)).await {
+    let outcome = match ports.aggregates.carts.execute(write.request(Cart::stream(cart), command)).await {
         Err(CommandError::Rejected(_)) if listed.is_none() => return Err(not_for_sale(&sku)),
         result => result.map_err(|error| match error {
             CommandError::Rejected(CartRejection::CurrencyMismatch { .. }) => problem_at("/sku", error),
@@ -77,7 +77,7 @@ fn not_for_sale(sku: &Sku) -> Problem {
 /// and true if the cart has a line of it.
 async fn read_item(ports: &Ports, cart: CartId, item: &str) -> Result<(Sku, bool), Problem> {
     let sku = Sku::parse(item).map_err(|why| Problem::parameter("item", why))?;
-    let loaded = ports.carts.load(&Cart::stream(cart)).await?;
+    let loaded = ports.aggregates.carts.load(&Cart::stream(cart)).await?;
     let state = loaded.map(|loaded| loaded.state);
     let by_product = item
         .parse()
@@ -114,7 +114,7 @@ pub async fn change_item(
     };
     // The cart refuses a change of a line that it does not have, unless the request repeats an earlier one.
     let command = CartCommand::Change { sku, quantity, unit_price };
-    let outcome = ports.carts.execute(write.request(Cart::stream(cart), command)).await;
+    let outcome = ports.aggregates.carts.execute(write.request(Cart::stream(cart), command)).await;
     // The request has only the field `quantity`, so every error points to it.
     let outcome = outcome.map_err(|error| problem_at("/quantity", error))?;
     Ok(WriteResponse::written(StatusCode::OK, &cart, outcome.revision, outcome.position))
@@ -133,7 +133,8 @@ pub async fn remove_item(
     let cart = existing_cart(&caller)?;
     let write = Write::new(&ports, &caller, &headers, &format!("DELETE /api/cart/items/{item}"), &[]);
     let (sku, _) = read_item(&ports, cart, &item).await?;
-    send(&*ports.carts, write.request(Cart::stream(cart), CartCommand::Remove { sku }), &cart).await
+    send(&*ports.aggregates.carts, write.request(Cart::stream(cart), CartCommand::Remove { sku }), &cart)
+        .await
 }
 
 /// Removes all lines from the cart.
@@ -142,5 +143,5 @@ pub async fn remove_item(
 pub async fn clear(State(ports): State<Ports>, caller: Caller, headers: WriteHeaders) -> Reply {
     let cart = existing_cart(&caller)?;
     let write = Write::new(&ports, &caller, &headers, "DELETE /api/cart", &[]);
-    send(&*ports.carts, write.request(Cart::stream(cart), CartCommand::Clear), &cart).await
+    send(&*ports.aggregates.carts, write.request(Cart::stream(cart), CartCommand::Clear), &cart).await
 }

@@ -36,7 +36,7 @@ pub async fn set_stock(
     let (sku, command) = body.value.command()?;
     let pointer = if body.value.on_hand.is_some() { "/onHand" } else { "/change" };
     let write = Write::new(&ports, &caller, &headers, &format!("POST /api/inventory/stock {sku}"), &body.raw);
-    let outcome = ports.stock.execute(write.request(Stock::stream(&sku), command)).await;
+    let outcome = ports.aggregates.stock.execute(write.request(Stock::stream(&sku), command)).await;
     let outcome = outcome.map_err(|error| problem_at(pointer, error))?;
     Ok(WriteResponse::written(StatusCode::OK, &sku, outcome.revision, outcome.position))
 }
@@ -121,7 +121,7 @@ async fn send_for_reservation(
     request_origin.request_hash = None;
     let send = |origin| {
         let request = CommandRequest::new(Stock::stream(sku), command.clone(), origin).repeatable();
-        ports.stock.execute(CommandRequest { if_match: headers.if_match.clone(), ..request })
+        ports.aggregates.stock.execute(CommandRequest { if_match: headers.if_match.clone(), ..request })
     };
     let Some(command_id) = reservation_command_id(sku, &command) else {
         return send(request_origin).await.map_err(problem);

@@ -118,7 +118,7 @@ pub async fn skip_event(
         None => skip_of(&ports.maintenance.find(owner, entity).await.map_err(maintenance_problem)?)?,
     };
     let command = SkipsCommand::Skip { skip: skip.clone(), reason };
-    ports.skips.execute(request(Skips::stream(owner), command)).await.map_err(problem)?;
+    ports.aggregates.skips.execute(request(Skips::stream(owner), command)).await.map_err(problem)?;
     match ports.maintenance.retry(owner, entity, Some(skip)).await {
         // The live read model applied the event and has nothing parked. Only rebuilds skip it.
         Err(MaintenanceError::NotParked { .. }) if position.is_some() => Ok(0),

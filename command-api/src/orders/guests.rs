@@ -47,6 +47,6 @@ async fn find_order(ports: &Ports, code: &str, email: &Email) -> Result<Option<O
     };
     let Some(GuestOrder { order, .. }) = candidates.into_iter().find(has_email) else { return Ok(None) };
     // The read models may be behind: the order may belong to a customer by now.
-    let loaded = ports.orders.load(&Order::stream(order)).await?;
+    let loaded = ports.aggregates.orders.load(&Order::stream(order)).await?;
     Ok(loaded.and_then(|loaded| loaded.state.guest_email().map(|_| order)))
 }

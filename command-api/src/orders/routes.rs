@@ -69,7 +69,7 @@ pub async fn place(
     if let (Some(watch), Some(wait)) = (&mut watch, headers.wait) {
         wait_until_settled(&ports, watch, placed, wait).await?;
     }
-    let mut response = match ports.orders.load(&Order::stream(placed)).await? {
+    let mut response = match ports.aggregates.orders.load(&Order::stream(placed)).await? {
         Some(order) => {
             let is_settled = order.state.status().is_some_and(OrderStatus::is_settled);
             let status =
@@ -95,7 +95,7 @@ async fn wait_until_settled(
     wait: Duration,
 ) -> Result<(), Problem> {
     // For a repeated request, the order may have settled before the watch began.
-    let loaded = ports.orders.load(&Order::stream(order)).await?;
+    let loaded = ports.aggregates.orders.load(&Order::stream(order)).await?;
     if loaded.is_some_and(|loaded| loaded.state.status().is_some_and(OrderStatus::is_settled)) {
         return Ok(());
     }
@@ -151,8 +151,12 @@ async fn send_to_order(
 ) -> Reply<OrderWritten> {
     let (order, _) = load_order(ports, caller, id).await?;
     let write = Write::new(ports, caller, headers, &format!("{route} {order}"), body);
-    let outcome =
-        ports.orders.execute(write.request(Order::stream(order), command)).await.map_err(problem)?;
+    let outcome = ports
+        .aggregates
+        .orders
+        .execute(write.request(Order::stream(order), command))
+        .await
+        .map_err(problem)?;
     Ok(written(StatusCode::OK, order, &outcome.state, outcome.revision, outcome.position))
 }
 
@@ -305,7 +309,7 @@ async fn record_erasure(
     body: &[u8],
 ) -> Result<(), Problem> {
     let Ok(order) = id.parse::<Uuid>().map(OrderId) else { return Ok(()) };
-    let loaded = ports.orders.load(&Order::stream(order)).await?;
+    let loaded = ports.aggregates.orders.load(&Order::stream(order)).await?;
     if let Some(person) = loaded.as_ref().and_then(|loaded| loaded.state.person())
         && ports.people.is_erased(person).await?
     {

@@ -25,7 +25,7 @@ pub(super) async fn place(
     buyer: &Buyer,
     texts: &Texts,
 ) -> Result<PlacedOrder, Problem> {
-    let recalls = match placement.ports.carts.load(&Cart::stream(cart)).await? {
+    let recalls = match placement.ports.aggregates.carts.load(&Cart::stream(cart)).await? {
         Some(loaded) => recent_order(placement, cart, &loaded, buyer, texts).await?,
         None => None,
     };
@@ -43,7 +43,7 @@ async fn recent_order(
     let ports = placement.ports;
     let Some(order) = loaded.state.recent_order(ports.clock.now()) else { return Ok(None) };
     let stream = Order::stream(order);
-    let placed = ports.orders.load(&stream).await?;
+    let placed = ports.aggregates.orders.load(&stream).await?;
     let status = placed.as_ref().and_then(|placed| placed.state.status());
     if matches!(status, Some(OrderStatus::Cancelled | OrderStatus::TimedOut)) {
         return Ok(None);
@@ -60,7 +60,7 @@ async fn recent_order(
 }
 
 async fn placed_draft(placement: &Placement<'_>, order: OrderId) -> Result<Option<Draft>, Problem> {
-    let first = placement.ports.orders.events(&Order::stream(order), Revision::FIRST, 1).await?;
+    let first = placement.ports.aggregates.orders.events(&Order::stream(order), Revision::FIRST, 1).await?;
     let event = first.first().map(RecordedEvent::decode).transpose();
     Ok(match event.map_err(|error| Problem::internal(&error))? {
         Some(OrderEvent::Placed(placed)) => Some(placed.draft),
@@ -76,7 +76,7 @@ async fn checked_out_draft(
     order: OrderId,
 ) -> Result<Option<Draft>, Problem> {
     let from = Revision(last.0.saturating_sub(EVENTS_MAX as u64 - 1));
-    let events = placement.ports.carts.events(&Cart::stream(cart), from, EVENTS_MAX).await?;
+    let events = placement.ports.aggregates.carts.events(&Cart::stream(cart), from, EVENTS_MAX).await?;
     for event in events.iter().filter(|event| !event.is_noted()) {
         if let CartEvent::CheckedOut(checked_out) =
             event.decode().map_err(|error| Problem::internal(&error))?

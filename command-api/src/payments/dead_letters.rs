@@ -39,7 +39,7 @@ pub async fn requeue(
     let route = format!("POST /api/payments/provider/dead-letters/requeue {debt}");
     let write = Write::new(&ports, &caller, &headers, &route, &[]);
     let request = write.request(Payment::stream(payment), PaymentCommand::RetryDebt { debt });
-    let outcome = ports.payments.execute(request).await.map_err(problem)?;
+    let outcome = ports.aggregates.payments.execute(request).await.map_err(problem)?;
     if outcome.completion == Completion::Appended {
         metrics::counter!("souk_payment_provider_requeue_total").increment(1);
     }
@@ -68,7 +68,7 @@ pub async fn skip(
     } else {
         PaymentCommand::SettleDebt { debt, reason }
     };
-    send(&*ports.payments, write.request(Payment::stream(payment), command), &debt).await
+    send(&*ports.aggregates.payments, write.request(Payment::stream(payment), command), &debt).await
 }
 
 async fn find(ports: &Ports, id: &str) -> Result<(DebtId, PaymentId), Problem> {

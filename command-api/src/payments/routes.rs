@@ -45,7 +45,7 @@ pub async fn request(
     let is_payable = status == OrderStatus::PaymentPending;
     // A repeated request gets the response of the first one, even if the order changed since. If the order no
     // longer waits for payment, its payment refuses every new attempt, so only a repeat succeeds.
-    let may_be_a_repeat = write.keyed && ports.payments.load(&stream).await?.is_some();
+    let may_be_a_repeat = write.keyed && ports.aggregates.payments.load(&stream).await?.is_some();
     let not_payable = || {
         let detail = format!("an order with status {} doesn't wait for payment", status.as_str());
         Problem::new("order-not-payable", detail)
@@ -56,7 +56,7 @@ pub async fn request(
     let token = PersonalText::from(token);
     let token = loaded.state.person().map_or(token.clone(), |person| token.of(person, "token"));
     let command = PaymentCommand::Request { order, amount, token };
-    let outcome = match ports.payments.execute(write.request(stream, command)).await {
+    let outcome = match ports.aggregates.payments.execute(write.request(stream, command)).await {
         Ok(outcome) => outcome,
         Err(CommandError::Rejected(_)) if !is_payable => return Err(not_payable()),
         Err(error) => return Err(problem(error)),
@@ -86,7 +86,11 @@ pub async fn refund(
         Write::new(&ports, &caller, &headers, &format!("POST /api/payments/refunds {payment}"), &body.raw);
     let refund = RefundId(write.origin.command_id.creates("refund"));
     let command = PaymentCommand::Refund { refund, amount, capped: false, reason };
-    let outcome =
-        ports.payments.execute(write.request(Payment::stream(payment), command)).await.map_err(problem)?;
+    let outcome = ports
+        .aggregates
+        .payments
+        .execute(write.request(Payment::stream(payment), command))
+        .await
+        .map_err(problem)?;
     Ok(WriteResponse::written(StatusCode::CREATED, &refund, outcome.revision, outcome.position))
 }

@@ -40,7 +40,7 @@ pub async fn change_profile(
     let name = body.value.name.read("/name")?;
     let phone = body.value.phone.read("/phone")?;
     let command = UserCommand::ChangeProfile { user, name, phone };
-    send(&*ports.accounts.users, write.request(User::stream(user), command), &user).await
+    send(&*ports.aggregates.users, write.request(User::stream(user), command), &user).await
 }
 
 /// Adds an address to the caller's address book.
@@ -57,7 +57,7 @@ pub async fn add_address(
     let (entry, is_default) = body.value.read()?;
     let id = AddressId(write.origin.command_id.creates("address"));
     let command = UserCommand::AddAddress { user, entry: Box::new(entry), is_default };
-    let response = send(&*ports.accounts.users, write.request(User::stream(user), command), &id).await?;
+    let response = send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await?;
     let location = Some(format!("/api/users/me/addresses/{id}"));
     Ok(WriteResponse { status: StatusCode::CREATED, location, ..response })
 }
@@ -79,7 +79,7 @@ pub async fn change_address(
         Write::new(&ports, &caller, &headers, &format!("PUT /api/users/me/addresses/{id}"), &body.raw);
     let (entry, is_default) = body.value.read()?;
     let command = UserCommand::ChangeAddress { user, id, entry: Box::new(entry), is_default };
-    send(&*ports.accounts.users, write.request(User::stream(user), command), &id).await
+    send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await
 }
 
 /// Removes an address from the caller's address book.
@@ -96,7 +96,7 @@ pub async fn remove_address(
     let id = address_id(&id)?;
     let write = Write::new(&ports, &caller, &headers, &format!("DELETE /api/users/me/addresses/{id}"), &[]);
     let command = UserCommand::RemoveAddress { id };
-    send(&*ports.accounts.users, write.request(User::stream(user), command), &id).await
+    send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await
 }
 
 /// Makes an address the caller's default address, instead of the previous one.
@@ -115,7 +115,7 @@ pub async fn set_default_address(
     let route = format!("PUT /api/users/me/addresses/{id}/default");
     let write = Write::new(&ports, &caller, &headers, &route, &[]);
     let command = UserCommand::SetDefaultAddress { id };
-    send(&*ports.accounts.users, write.request(User::stream(user), command), &id).await
+    send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await
 }
 
 /// Changes the caller's preferences.
@@ -131,7 +131,7 @@ pub async fn change_preferences(
     let write = Write::new(&ports, &caller, &headers, "PUT /api/users/me/preferences", &body.raw);
     let preferences = body.value.read()?;
     let command = UserCommand::ChangePreferences(preferences);
-    send(&*ports.accounts.users, write.request(User::stream(user), command), &user).await
+    send(&*ports.aggregates.users, write.request(User::stream(user), command), &user).await
 }
 
 /// Erases the caller's account and personal data. This cannot be undone. Their orders stay, without personal
