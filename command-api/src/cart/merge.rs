@@ -17,7 +17,6 @@ use souk_domain::{CartId, CustomerId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandError, CommandId, CommandRequest, Completion, Position};
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::WriteResponse;
 use souk_http::{Caller, Problem, StrictJson, cart_token};
 
@@ -34,7 +33,7 @@ const ATTEMPTS_MAX: u32 = 8;
 /// Moves the lines of a guest's cart to the customer's cart. A line has a limit of units: the response lists
 /// the lines that could not take all of them. Repeat the request to complete a merge that was interrupted.
 #[utoipa::path(post, path = "/api/cart/merge", tag = "cart", request_body = MergeRequest,
-    responses((status = 200, body = CartsMerged), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = CartsMerged)))]
 pub async fn merge(
     State(ports): State<Ports>,
     caller: Caller,

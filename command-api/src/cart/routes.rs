@@ -7,7 +7,6 @@ use souk_domain::cart::{Cart, CartCommand, CartRejection};
 use souk_domain::{CartId, Money, ProductId, Sku};
 use souk_eventsourcing::CommandError;
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson, cart_token};
 use uuid::Uuid;
@@ -27,7 +26,7 @@ fn existing_cart(caller: &Caller) -> Result<CartId, Problem> {
 
 /// Adds units of a SKU to the cart. The response to a guest's first write has the header `X-Cart-Token`.
 #[utoipa::path(post, path = "/api/cart/items", tag = "cart", request_body = ItemRequest,
-    responses((status = 200, body = Written, headers(("X-Cart-Token" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written, headers(("X-Cart-Token" = String)))))]
 pub async fn add_item(
     State(ports): State<Ports>,
     caller: Caller,
@@ -95,7 +94,7 @@ async fn read_item(ports: &Ports, cart: CartId, item: &str) -> Result<(Sku, bool
 /// Sets the units of a line. The line gets the current price.
 #[utoipa::path(put, path = "/api/cart/items/{item}", tag = "cart", request_body = QuantityRequest,
     params(("item" = String, Path)),
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn change_item(
     State(ports): State<Ports>,
     caller: Caller,
@@ -123,7 +122,7 @@ pub async fn change_item(
 /// Removes a line from the cart.
 #[utoipa::path(delete, path = "/api/cart/items/{item}", tag = "cart",
     params(("item" = String, Path)),
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn remove_item(
     State(ports): State<Ports>,
     caller: Caller,
@@ -139,7 +138,7 @@ pub async fn remove_item(
 
 /// Removes all lines from the cart.
 #[utoipa::path(delete, path = "/api/cart", tag = "cart",
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn clear(State(ports): State<Ports>, caller: Caller, headers: WriteHeaders) -> Reply {
     let cart = existing_cart(&caller)?;
     let write = Write::new(&ports, &caller, &headers, "DELETE /api/cart", &[]);

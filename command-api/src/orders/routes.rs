@@ -12,7 +12,6 @@ use souk_domain::{FieldError, InvalidText, OrderId, Sku};
 use souk_eventsourcing::{Position, Revision};
 use souk_http::body::{NoBody, OptionalJson};
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::{AddressShape, WriteResponse, read_text};
 use souk_http::{Caller, Problem, StrictJson};
 use uuid::Uuid;
@@ -43,8 +42,7 @@ const ONLY_SHIPMENT: &str = "1";
 /// cancelled meanwhile, or if the cart was changed or cleared meanwhile.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = OrderRequest,
     responses((status = 201, body = OrderWritten, headers(("Location" = String))),
-        (status = 202, body = OrderWritten, headers(("Location" = String))),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+        (status = 202, body = OrderWritten, headers(("Location" = String)))))]
 pub async fn place(
     State(ports): State<Ports>,
     caller: Caller,
@@ -164,7 +162,7 @@ async fn send_to_order(
 /// steps.
 #[utoipa::path(post, path = "/api/orders/{id}/cancel", tag = "orders", request_body = CancelRequest,
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderWritten)))]
 pub async fn cancel(
     State(ports): State<Ports>,
     caller: Caller,
@@ -183,7 +181,7 @@ pub async fn cancel(
 /// Confirms an order that waits for payment and was paid in another way, such as by bank transfer.
 #[utoipa::path(post, path = "/api/orders/{id}/confirm", tag = "orders",
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderWritten)))]
 pub async fn confirm(
     State(ports): State<Ports>,
     caller: Caller,
@@ -198,7 +196,7 @@ pub async fn confirm(
 /// Marks an order as shipped.
 #[utoipa::path(post, path = "/api/orders/{id}/ship", tag = "orders", request_body = ShipRequest,
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderWritten)))]
 pub async fn ship(
     State(ports): State<Ports>,
     caller: Caller,
@@ -216,7 +214,7 @@ pub async fn ship(
 /// Corrects the carrier or the tracking number of a shipment, unless all its goods were returned.
 #[utoipa::path(patch, path = "/api/orders/{id}/shipments/{number}", tag = "orders", request_body = ShipmentCorrection,
     params(("id" = String, Path, format = "uuid"), ("number" = u32, Path, minimum = 1, example = 1)),
-    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderWritten)))]
 pub async fn correct_shipment(
     State(ports): State<Ports>,
     caller: Caller,
@@ -239,7 +237,7 @@ pub async fn correct_shipment(
 /// Marks an order as delivered.
 #[utoipa::path(post, path = "/api/orders/{id}/deliver", tag = "orders",
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderWritten)))]
 pub async fn deliver(
     State(ports): State<Ports>,
     caller: Caller,
@@ -254,7 +252,7 @@ pub async fn deliver(
 /// Records returned goods: refunds them and adds them to the stock on hand.
 #[utoipa::path(post, path = "/api/orders/{id}/return", tag = "orders", request_body = ReturnRequest,
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderWritten)))]
 pub async fn take_back(
     State(ports): State<Ports>,
     caller: Caller,
@@ -284,7 +282,7 @@ pub async fn take_back(
 /// Changes the shipping address of an order that is not shipped yet. For admins.
 #[utoipa::path(put, path = "/api/orders/{id}/shipping-address", tag = "orders", request_body = AddressShape,
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderWritten)))]
 pub async fn change_address(
     State(ports): State<Ports>,
     caller: Caller,
@@ -321,7 +319,7 @@ async fn record_erasure(
 
 /// Fires all timers of orders that are due, without waiting for the next regular check.
 #[utoipa::path(post, path = "/api/orders/admin/saga/timeouts/run", tag = "orders",
-    responses((status = 200, body = TimersRun), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = TimersRun)))]
 pub async fn run_timers(State(ports): State<Ports>, _: NoBody) -> Result<axum::Json<TimersRun>, Problem> {
     Ok(axum::Json(TimersRun { fired: (ports.run_timers)().await }))
 }

@@ -10,7 +10,6 @@ use souk_domain::{DebtId, PaymentId};
 use souk_eventsourcing::Completion;
 use souk_http::body::NoBody;
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::{WriteResponse, Written, read_text};
 use souk_http::{Caller, Problem, StrictJson};
 use uuid::Uuid;
@@ -27,7 +26,7 @@ use super::request::DeadLetterSkipRequest;
 /// The provider gets it as a new request with a new id. The payment shows the outcome.
 #[utoipa::path(post, path = "/api/payments/provider/dead-letters/{id}/requeue", tag = "payments",
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn requeue(
     State(ports): State<Ports>,
     caller: Caller,
@@ -51,7 +50,7 @@ pub async fn requeue(
 /// A settled amount counts as refunded. A withdrawn amount can be refunded again.
 #[utoipa::path(post, path = "/api/payments/provider/dead-letters/{id}/skip", tag = "payments", request_body = DeadLetterSkipRequest,
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn skip(
     State(ports): State<Ports>,
     caller: Caller,

@@ -8,7 +8,6 @@ use souk_domain::text::rules::{PAYMENT_TOKEN, REASON};
 use souk_domain::{PaymentId, PersonalText, RefundId};
 use souk_eventsourcing::CommandError;
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::{WriteResponse, Written, read_text};
 use souk_http::{Caller, Problem, StrictJson};
 use uuid::Uuid;
@@ -23,7 +22,7 @@ use super::request::{IntentRequest, RefundRequest};
 
 /// Starts an attempt to pay an order that waits for payment.
 #[utoipa::path(post, path = "/api/payments/intents", tag = "payments", request_body = IntentRequest,
-    responses((status = 201, body = Written, headers(("Location" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, body = Written, headers(("Location" = String)))))]
 pub async fn request(
     State(ports): State<Ports>,
     caller: Caller,
@@ -67,7 +66,7 @@ pub async fn request(
 /// Refunds a payment, in full or in part.
 #[utoipa::path(post, path = "/api/payments/{id}/refunds", tag = "payments", request_body = RefundRequest,
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 201, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, body = Written)))]
 pub async fn refund(
     State(ports): State<Ports>,
     caller: Caller,

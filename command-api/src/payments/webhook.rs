@@ -22,7 +22,6 @@ use souk_eventsourcing::{
 };
 use souk_http::Problem;
 use souk_http::body::parse;
-use souk_http::problem::ProblemBody;
 use souk_process_managers::FoundPayment;
 
 use crate::ports::Ports;
@@ -41,8 +40,7 @@ const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
 #[utoipa::path(post, path = "/api/payments/webhook", tag = "payments", request_body = WebhookRequest,
     params(("X-Razorpay-Signature" = String, Header, description = "hex(HMAC-SHA256(secret, body))")),
     responses((status = 200, description = "The event was applied to its payment, now or earlier."),
-        (status = 202, description = "The event is stored. It is applied later, when its payment is known."),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+        (status = 202, description = "The event is stored. It is applied later, when its payment is known.")))]
 pub async fn webhook(
     State(ports): State<Ports>,
     axum::Extension(correlation_id): axum::Extension<CorrelationId>,
