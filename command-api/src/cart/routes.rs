@@ -9,7 +9,6 @@ use souk_eventsourcing::CommandError;
 use souk_http::headers::WriteHeaders;
 use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson, cart_token};
-use uuid::Uuid;
 
 use crate::origin::Write;
 use crate::ports::Ports;
@@ -40,26 +39,21 @@ pub async fn add_item(
         None => (CartId(write.origin.command_id.creates("cart")), true),
     };
     let listed = listing::find(&ports, &sku).await?;
-    // A SKU that is not for sale is sent with 0 units. The cart refuses it, unless the request repeats an
-    // earlier one.
-    let (quantity, unit_price, product) = match &listed {
-        Some(listed) => (body.value.quantity, listed.price, listed.product),
-        None => (0, Money::zero(ports.settings.currency), ProductId(Uuid::nil())),
+    let command = match listed {
+        Some(listed) => CartCommand::Add {
+            sku,
+            product: listed.product,
+            quantity: body.value.quantity,
+            unit_price: listed.price,
+            customer: caller.subject.clone(),
+        },
+        None => CartCommand::AddNotForSale { sku },
     };
-    let command = CartCommand::Add {
-        sku: sku.clone(),
-        product,
-        quantity,
-        unit_price,
-        customer: caller.subject.clone(),
-    };
-    let outcome = match ports.aggregates.carts.execute(write.request(Cart::stream(cart), command)).await {
-        Err(CommandError::Rejected(_)) if listed.is_none() => return Err(not_for_sale(&sku)),
-        result => result.map_err(|error| match error {
-            CommandError::Rejected(CartRejection::CurrencyMismatch { .. }) => problem_at("/sku", error),
-            error => problem(error),
-        })?,
-    };
+    let outcome = ports.aggregates.carts.execute(write.request(Cart::stream(cart), command)).await;
+    let outcome = outcome.map_err(|error| match error {
+        CommandError::Rejected(CartRejection::CurrencyMismatch { .. }) => problem_at("/sku", error),
+        error => problem(error),
+    })?;
     let written = WriteResponse::written(StatusCode::OK, &cart, outcome.revision, outcome.position);
     let mut response = written.into_response();
     if is_new && let Ok(token) = HeaderValue::try_from(cart_token::issue(&ports.keys, cart)) {

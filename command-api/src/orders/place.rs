@@ -160,15 +160,13 @@ fn cart_empty() -> Problem {
     Problem::new(CART_EMPTY, CartRejection::Empty.to_string())
 }
 
-/// Checks the cart out and places the resulting order. That is the order of this request, or of a
-/// simultaneous request under the same idempotency key, or the recent order `recalls` if the cart is empty.
-pub(super) async fn check_out(
+/// Sends a command that checks the cart out or recalls an order, and places the resulting order. That is the
+/// order of this request, or of a simultaneous request under the same idempotency key.
+pub(super) async fn order_from(
     placement: &Placement<'_>,
     cart: CartId,
-    draft: Draft,
-    recalls: Option<OrderId>,
+    command: CartCommand,
 ) -> Result<PlacedOrder, Problem> {
-    let command = CartCommand::CheckOut { draft: Box::new(draft), recalls };
     let request = CommandRequest { if_match: None, ..placement.write.request(Cart::stream(cart), command) };
     placement.ports.aggregates.carts.execute(request).await.map_err(problem)?;
     let ordered = ordered_from(placement, cart).await?.ok_or_else(cart_empty)?;
@@ -187,7 +185,7 @@ async fn from_cart(
 ) -> Result<PlacedOrder, Problem> {
     let lines = cart_lines(placement.ports, loaded, placement.request.accept_price_changes).await?;
     let draft = assemble::draft(placement.ports, placement.order, texts, buyer, Some(cart), lines)?;
-    check_out(placement, cart, draft, None).await
+    order_from(placement, cart, CartCommand::CheckOut { draft: Box::new(draft) }).await
 }
 
 async fn cart_lines(

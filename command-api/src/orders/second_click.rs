@@ -4,16 +4,16 @@
 //! The same request gets the same order. The request is refused with `cart-empty` if it names another e-mail
 //! address, shipping address or payment token, if that order was cancelled, or if the cart was changed since.
 
-use souk_domain::cart::Cart;
 use souk_domain::cart::event::CartEvent;
+use souk_domain::cart::{Cart, CartCommand};
 use souk_domain::order::event::OrderEvent;
 use souk_domain::order::{Draft, Order, OrderStatus};
-use souk_domain::{CartId, Money, OrderId};
+use souk_domain::{CartId, OrderId};
 use souk_eventsourcing::{Loaded, RecordedEvent, Revision};
 use souk_http::Problem;
 
 use super::assemble::{Buyer, Texts};
-use super::place::{PlacedOrder, Placement, check_out};
+use super::place::{PlacedOrder, Placement, order_from};
 
 /// The number of latest events of a cart that are searched for a recent order that is not placed yet.
 const EVENTS_MAX: usize = 100;
@@ -25,11 +25,11 @@ pub(super) async fn place(
     buyer: &Buyer,
     texts: &Texts,
 ) -> Result<PlacedOrder, Problem> {
-    let recalls = match placement.ports.aggregates.carts.load(&Cart::stream(cart)).await? {
+    let order = match placement.ports.aggregates.carts.load(&Cart::stream(cart)).await? {
         Some(loaded) => recent_order(placement, cart, &loaded, buyer, texts).await?,
         None => None,
     };
-    check_out(placement, cart, empty_draft(placement), recalls).await
+    order_from(placement, cart, CartCommand::RecallOrder { order }).await
 }
 
 /// Returns the recent order of the cart, if it is still open and an equal request placed it.
@@ -86,24 +86,4 @@ async fn checked_out_draft(
         }
     }
     Ok(None)
-}
-
-/// Returns a draft without lines, since the cart is empty. It is never placed.
-fn empty_draft(placement: &Placement<'_>) -> Draft {
-    let now = placement.ports.clock.now();
-    Draft {
-        order: placement.order,
-        code: String::new(),
-        customer: None,
-        cart: None,
-        email: None,
-        email_hash: None,
-        shipping_address: None,
-        lines: Vec::new(),
-        charges: Vec::new(),
-        total: Money::zero(placement.ports.settings.currency),
-        payment_token: None,
-        placed_at: now,
-        pay_by: now,
-    }
 }
