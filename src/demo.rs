@@ -52,7 +52,7 @@ pub async fn load(shop: &Embedded) -> anyhow::Result<()> {
         let sku = Sku::parse(&sku)?;
         let origin = Origin::new(shop.ports.clock.new_id(), actor.clone(), correlation.clone());
         let request = CommandRequest::new(Stock::stream(&sku), StockCommand::Count { on_hand }, origin);
-        last = last.max(shop.ports.stock.execute(request).await?.position);
+        last = last.max(shop.ports.aggregates.stock.execute(request).await?.position);
     }
     shop.wait_for(last).await;
     fs::remove_file(&unfinished)?;

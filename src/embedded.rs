@@ -6,10 +6,7 @@ mod engines;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use souk_command_api::{Ports, RunTimers, Settings, SettledOrders};
-use souk_domain::claim::Claim;
-use souk_domain::product::Product;
-use souk_domain::skips::Skips;
-use souk_domain::webhook::Webhook;
+use souk_domain::AggregatePorts;
 use souk_eventsourcing::{Position, StoreError};
 use souk_http::keys::KeysError;
 use souk_process_managers::PaymentProvider;
@@ -182,9 +179,9 @@ impl Embedded {
         let (stop, stopping) = watch::channel(false);
         let parts = Parts::default();
 
-        let shop_ports = engines.shop_ports();
+        let aggregates = AggregatePorts::open(&engines);
         let provider: Arc<dyn PaymentProvider> = Arc::new(SimulatedProvider);
-        let process_ports = engines.process_ports(configuration, &provider, &shop_ports);
+        let process_ports = engines.process_ports(configuration, &provider, &aggregates);
         let (model_requests, requests) = mpsc::channel(MODEL_REQUESTS_MAX);
         let (progress, followed) = progress();
         let model_ports = engines.read_model_ports(requests, &progress);
@@ -201,14 +198,7 @@ impl Embedded {
         tasks.push(tokio::spawn(watch_progress(parts.clone(), head, stopping.clone())));
 
         let ports = Ports {
-            products: engines.port::<Product>(),
-            claims: engines.port::<Claim>(),
-            stock: shop_ports.stock,
-            carts: shop_ports.carts,
-            orders: shop_ports.orders,
-            payments: shop_ports.payments,
-            webhooks: engines.port::<Webhook>(),
-            skips: engines.port::<Skips>(),
+            aggregates,
             maintenance: Arc::new(Followers { models: model_requests, processes: processes.clone() }),
             clock: Arc::clone(&engines.clock),
             people: Arc::clone(&engines.people),

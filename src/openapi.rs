@@ -11,7 +11,7 @@ use souk_gateway::{document, table};
 use souk_query_api::{QueryPorts, QueryState, ReadPositions};
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, SchemaType, Type};
-use utoipa::openapi::{OpenApi, Ref, RefOr, Required, Schema};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder, Schema};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::data_folder::rebuilding;
@@ -92,6 +92,7 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
                 }
                 remove_null(operation);
                 refuse_control_characters(operation);
+                add_problem(operation);
                 describe(operation);
                 response_headers::add(is_read, operation);
                 operation.operation_id = Some(name_of(&method, path));
@@ -160,6 +161,13 @@ fn name_of(method: &HttpMethod, path: &str) -> String {
 /// do not need them.
 fn has_common_headers(path: &str) -> bool {
     path != WEBHOOK && !SIGNING_IN.iter().any(|prefix| path.starts_with(prefix))
+}
+
+/// Adds the response of refused requests and of failures, a problem document, if the handler describes none.
+fn add_problem(operation: &mut Operation) {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemBody"))).build();
+    let problem = ResponseBuilder::new().content("application/problem+json", content).build();
+    operation.responses.responses.entry("default".to_owned()).or_insert(RefOr::T(problem));
 }
 
 /// Adds a description to each response whose handler has none.

@@ -32,6 +32,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use souk_eventsourcing::CorrelationId;
 use souk_http::correlation;
+use souk_http::problem::ProblemBody;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -41,6 +42,7 @@ use utoipa_axum::routes;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Souk", description = "The backend of an online shop.", version = "v1"),
+    components(schemas(ProblemBody)),
     modifiers(&Security)
 )]
 struct Document;

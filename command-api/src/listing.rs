@@ -22,7 +22,7 @@ pub struct Listing {
 
 /// Returns the stream of the product that has claimed the SKU, for sale or not.
 pub async fn owner(ports: &Ports, sku: &Sku) -> Result<Option<StreamName>, StoreError> {
-    let claim = ports.claims.load(&Claim::of_sku(sku)).await?;
+    let claim = ports.aggregates.claims.load(&Claim::of_sku(sku)).await?;
     Ok(claim.and_then(|claim| claim.state.held.as_ref().and_then(|held| StreamName::parse(&held.owner).ok())))
 }
 
@@ -30,7 +30,7 @@ pub async fn owner(ports: &Ports, sku: &Sku) -> Result<Option<StreamName>, Store
 /// active.
 pub async fn find(ports: &Ports, sku: &Sku) -> Result<Option<Listing>, StoreError> {
     let Some(stream) = owner(ports, sku).await? else { return Ok(None) };
-    let Some(loaded) = ports.products.load(&stream).await? else { return Ok(None) };
+    let Some(loaded) = ports.aggregates.products.load(&stream).await? else { return Ok(None) };
     let product = Uuid::parse_str(stream.id()).ok().map(ProductId);
     let price = loaded.state.variant(sku).map(|variant| variant.price);
     let is_product = stream.category() == Product::CATEGORY;

@@ -6,16 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use souk_domain::cart::Cart;
-use souk_domain::claim::Claim;
-use souk_domain::order::Order;
-use souk_domain::payment::Payment;
-use souk_domain::product::Product;
-use souk_domain::skips::Skips;
-use souk_domain::stock::Stock;
-use souk_domain::webhook::Webhook;
-use souk_domain::{CartId, Currency, CustomerId, DebtId, OrderId, PaymentId};
-use souk_eventsourcing::{Clock, CommandPort, PersonKeys, Personal};
+use souk_domain::{AggregatePorts, CartId, Currency, CustomerId, DebtId, OrderId, PaymentId};
+use souk_eventsourcing::{Clock, PersonKeys, Personal};
 use souk_http::{Caller, Keys, Problem};
 use souk_process_managers::PaymentProvider;
 use tokio::sync::{Notify, watch};
@@ -83,22 +75,8 @@ pub trait OrderFinder: Send + Sync + 'static {
 /// Everything that handlers of the command side use.
 #[derive(Clone)]
 pub struct Ports {
-    /// Commands to products.
-    pub products: Arc<dyn CommandPort<Product>>,
-    /// Commands to claims of SKUs and e-mail addresses.
-    pub claims: Arc<dyn CommandPort<Claim>>,
-    /// Commands to the stock of SKUs.
-    pub stock: Arc<dyn CommandPort<Stock>>,
-    /// Commands to guests' and customers' carts.
-    pub carts: Arc<dyn CommandPort<Cart>>,
-    /// Commands to orders.
-    pub orders: Arc<dyn CommandPort<Order>>,
-    /// Commands to payments.
-    pub payments: Arc<dyn CommandPort<Payment>>,
-    /// Commands to stored webhooks about payments that are not known yet.
-    pub webhooks: Arc<dyn CommandPort<Webhook>>,
-    /// Commands to the lists of events that operators skipped, one for each read model or process.
-    pub skips: Arc<dyn CommandPort<Skips>>,
+    /// Command port of each aggregate.
+    pub aggregates: AggregatePorts,
     /// Maintenance of read models and processes.
     pub maintenance: Arc<dyn Maintenance>,
     /// Source of the time and of new ids.

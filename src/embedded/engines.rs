@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use souk_command_api::Accounts;
 use souk_command_api::auth::mailed::Resets;
-use souk_domain::user::User;
+use souk_domain::{AggregatePorts, OpenPort};
 use souk_eventsourcing::{CommandPort, Decider, PersonKeys, Position};
 use souk_http::{Denials, Guard, Keys};
 use souk_mail_folder::MailFolder;
@@ -27,7 +27,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::configuration::{Configuration, IdentityProvider, Limiting};
 use crate::data_folder::{DataFolder, keys_of, require_no_loss};
 use crate::drivers::SharedStore;
-use crate::drivers::dispatch::{Effects, ShopPorts};
+use crate::drivers::dispatch::{CommandSender, Effects};
 use crate::drivers::executor::ExecutorDriver;
 use crate::drivers::passwords::HashingThread;
 use crate::drivers::processes::ProcessPorts;
@@ -61,6 +61,12 @@ pub(super) struct Engines {
     sealed_appends: SealedAppends,
 }
 
+impl OpenPort for Engines {
+    fn open<D: Decider>(&self) -> Arc<dyn CommandPort<D>> {
+        Arc::new(ExecutorDriver::<D>::new(Arc::clone(&self.store), Arc::clone(&self.clock)))
+    }
+}
+
 impl Engines {
     /// Locks the data folder and opens its engines.
     pub(super) async fn open(configuration: &Configuration) -> Result<Self, StartError> {
@@ -83,30 +89,21 @@ impl Engines {
         Ok(Self { folder, keys, people, complete, log, store, read_models, clock, mail, sealed_appends })
     }
 
-    /// Creates the command port of one kind of aggregate.
-    pub(super) fn port<D: Decider>(&self) -> Arc<dyn CommandPort<D>> {
-        Arc::new(ExecutorDriver::<D>::new(Arc::clone(&self.store), Arc::clone(&self.clock)))
-    }
-
-    /// Creates the command ports that processes use.
-    pub(super) fn shop_ports(&self) -> ShopPorts {
-        ShopPorts { carts: self.port(), orders: self.port(), payments: self.port(), stock: self.port() }
-    }
-
     /// Creates the ports of the processes.
     pub(super) fn process_ports(
         &self,
         configuration: &Configuration,
         provider: &Arc<dyn PaymentProvider>,
-        shop: &ShopPorts,
+        aggregates: &AggregatePorts,
     ) -> ProcessPorts {
         let call_max = configuration.payment_timeout + PROVIDER_CALL_GRACE;
-        let effects = Effects::new(Arc::clone(provider), Arc::clone(&self.people), shop.clone(), call_max);
+        let sender = CommandSender(aggregates.clone());
+        let effects = Effects::new(Arc::clone(provider), Arc::clone(&self.people), sender.clone(), call_max);
         ProcessPorts {
             store: Arc::clone(&self.store),
             rows: self.read_models.clone(),
             clock: Arc::clone(&self.clock),
-            shop: shop.clone(),
+            sender,
             effects: Arc::new(effects),
         }
     }
@@ -154,7 +151,6 @@ impl Engines {
         }
         let hashing = Hashing::new(configuration.password_cost)?;
         Ok(Accounts {
-            users: self.port::<User>(),
             credentials: Arc::new(credentials),
             passwords: Arc::new(HashingThread::start(hashing).map_err(StartError::NoThread)?),
             outbox: Arc::new(self.mail.clone()),

@@ -7,7 +7,7 @@ use souk_domain::claim::Claim;
 use souk_domain::user::User;
 use souk_domain::user::state::Account;
 use souk_domain::{EmailHash, UserId};
-use souk_eventsourcing::{CommandPort, Decider, StoreError, StreamName};
+use souk_eventsourcing::{Decider, StoreError, StreamName};
 use souk_http::{Caller, Denials, Guard, Problem};
 use souk_sign_in::identity_provider::UsedFlows;
 use souk_sign_in::{Credentials, IdentityProviders, Outbox, Passwords, SignIn, SignInKind};
@@ -23,8 +23,6 @@ const USER_AGENT_CHARS_MAX: usize = 200;
 /// The ports and the shared state of sign-in.
 #[derive(Clone)]
 pub struct Accounts {
-    /// Commands to users.
-    pub users: Arc<dyn CommandPort<User>>,
     /// Store of passwords, sessions, one-time tokens, linked identities and sign-in events.
     pub credentials: Arc<dyn Credentials>,
     /// OpenID Connect providers.
@@ -45,12 +43,12 @@ pub struct Accounts {
 
 /// Finds the account that has claimed an e-mail address, by the alias of the address.
 pub async fn by_email(ports: &Ports, hash: &EmailHash) -> Result<Option<(UserId, Account)>, StoreError> {
-    let claim = ports.claims.load(&Claim::of_email(hash)).await?;
+    let claim = ports.aggregates.claims.load(&Claim::of_email(hash)).await?;
     let owner = claim.and_then(|claim| claim.state.held.as_ref().map(|held| held.owner.clone()));
     // A user is loaded even if there is no claim, so that the time does not reveal whether an account exists.
     let stream = owner.and_then(|owner| StreamName::parse(&owner).ok());
     let stream = stream.unwrap_or_else(|| StreamName::new(User::CATEGORY, "nobody"));
-    let loaded = ports.accounts.users.load(&stream).await?;
+    let loaded = ports.aggregates.users.load(&stream).await?;
     let account = loaded.and_then(|loaded| loaded.state.account().cloned());
     let user = User::of_stream(&stream);
     Ok(user.zip(account).filter(|(_, account)| account.email_hash == *hash))
@@ -66,7 +64,7 @@ pub async fn of_caller(ports: &Ports, caller: &Caller) -> Result<(UserId, Accoun
 
 /// Returns the account of a user; `None` if it does not exist or is erased.
 pub async fn of_user(ports: &Ports, user: UserId) -> Result<Option<Account>, StoreError> {
-    let loaded = ports.accounts.users.load(&User::stream(user)).await?;
+    let loaded = ports.aggregates.users.load(&User::stream(user)).await?;
     Ok(loaded.and_then(|loaded| loaded.state.account().cloned()))
 }
 

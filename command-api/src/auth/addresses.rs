@@ -53,7 +53,7 @@ pub async fn alias_to_claim(ports: &Ports, email: &Email) -> Result<EmailHash, P
 /// Returns `Some(true)` if an account has claimed the alias, `Some(false)` if the claim was released, and
 /// `None` if the alias was never claimed.
 async fn is_claimed(ports: &Ports, alias: &EmailHash) -> Result<Option<bool>, Problem> {
-    let claim = ports.claims.load(&Claim::of_email(alias)).await?;
+    let claim = ports.aggregates.claims.load(&Claim::of_email(alias)).await?;
     Ok(claim.map(|claim| claim.state.held.is_some()))
 }
 

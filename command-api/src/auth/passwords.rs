@@ -67,7 +67,8 @@ pub async fn sign_up(
     let alias = addresses::alias_to_claim(ports, &new.email).await?;
     let owner = User::stream(user);
     let claim = ClaimCommand::Claim { owner: owner.to_string(), epoch: 0 };
-    let claimed = ports.claims.execute(CommandRequest::new(Claim::of_email(&alias), claim, origin())).await;
+    let claimed =
+        ports.aggregates.claims.execute(CommandRequest::new(Claim::of_email(&alias), claim, origin())).await;
     claimed.map_err(|error| match error {
         CommandError::Rejected(_) => email_taken(),
         error => problem(error),
@@ -91,7 +92,7 @@ pub async fn sign_up(
         role: new.role,
     };
     let register = CommandRequest::new(owner, UserCommand::Register(Box::new(registration)), origin());
-    let outcome = ports.accounts.users.execute(register).await.map_err(problem)?;
+    let outcome = ports.aggregates.users.execute(register).await.map_err(problem)?;
     // The account exists, so this failure is not reported to the client. The next sign-in stores the alias.
     if let Err(error) = addresses::store(ports, user, &email, &claimed_alias, None).await {
         tracing::warn!(

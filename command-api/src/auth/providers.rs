@@ -77,8 +77,7 @@ pub struct CallbackQuery {
     params(("provider" = String, Path, description = "Name of the identity provider in the configuration of the shop."), StartQuery),
     responses((status = 200, description = "URL of the provider's sign-in page, if the request accepts JSON.", body = ProviderPage,
             headers(("Set-Cookie" = String))),
-        (status = 302, description = "Redirect to the provider's sign-in page.", headers(("Location" = String), ("Set-Cookie" = String))),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+        (status = 302, description = "Redirect to the provider's sign-in page.", headers(("Location" = String), ("Set-Cookie" = String)))))]
 pub async fn start(
     State(ports): State<Ports>,
     caller: Caller,
@@ -121,7 +120,7 @@ pub struct ProviderPage {
 /// Unlinks the caller's identity at a provider, unless it is the only way to sign in to the account.
 #[utoipa::path(delete, path = "/api/auth/oidc/{provider}", tag = "auth",
     params(("provider" = String, Path, description = "Name of the identity provider in the configuration of the shop.")),
-    responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 204)))]
 pub async fn unlink(
     State(ports): State<Ports>,
     caller: Caller,
@@ -227,7 +226,7 @@ async fn token_response(
 /// Exchanges the code in the fragment (`#code=…`) of a page's address for tokens. It works once, within a
 /// minute after the sign-in.
 #[utoipa::path(post, path = "/api/auth/oidc/exchange", tag = "auth", request_body = ExchangeRequest,
-    responses((status = 200, body = SignedIn), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = SignedIn)))]
 pub async fn exchange(
     State(ports): State<Ports>,
     caller: Caller,

@@ -13,7 +13,6 @@ use souk_domain::{CustomerId, UserId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandRequest, Revision};
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::{POSITION, PasswordShape, WriteResponse, Written};
 use souk_http::sign_ins::SignInAnswer;
 use souk_http::token_keys::KeySet;
@@ -45,7 +44,7 @@ pub(crate) fn no_store(response: impl IntoResponse) -> Response {
 
 /// Creates an account and signs the user in. A token to verify the e-mail address is sent by e-mail.
 #[utoipa::path(post, path = "/api/auth/signup", tag = "auth", request_body = SignUpRequest,
-    responses((status = 201, body = SignedIn, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, body = SignedIn, headers(("X-Position" = String)))))]
 pub async fn sign_up(
     State(ports): State<Ports>,
     caller: Caller,
@@ -70,7 +69,7 @@ pub async fn sign_up(
 
 /// Creates an account with the role admin. Its e-mail address counts as verified. For admins.
 #[utoipa::path(post, path = "/api/admin/users", tag = "auth", request_body = SignUpRequest,
-    responses((status = 201, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, body = Written)))]
 pub async fn make_admin(
     State(ports): State<Ports>,
     write: WriteHeaders,
@@ -87,7 +86,7 @@ pub async fn make_admin(
 
 /// Signs in with e-mail address and password.
 #[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = LoginRequest,
-    responses((status = 200, body = SignedIn), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = SignedIn)))]
 pub async fn login(
     State(ports): State<Ports>,
     caller: Caller,
@@ -120,7 +119,7 @@ fn typed_password(shape: PasswordShape) -> Result<Password, Problem> {
 
 /// Exchanges a refresh token for a new access token and a new refresh token.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = RefreshRequest,
-    responses((status = 200, body = SignedIn), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = SignedIn)))]
 pub async fn refresh(
     State(ports): State<Ports>,
     caller: Caller,
@@ -133,7 +132,7 @@ pub async fn refresh(
 
 /// Ends a session, or all sessions of the user. Their tokens are refused at once.
 #[utoipa::path(post, path = "/api/auth/logout", tag = "auth", request_body = LogoutRequest,
-    responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 204)))]
 pub async fn logout(
     State(ports): State<Ports>,
     caller: Caller,
@@ -149,7 +148,7 @@ pub async fn logout(
 
 /// Returns the user, the roles and the expiry time of the caller's access token.
 #[utoipa::path(get, path = "/api/auth/validate", tag = "auth",
-    responses((status = 200, body = Valid), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Valid)))]
 pub async fn validate(caller: Caller) -> Result<Response, Problem> {
     let subject = caller.signed_in()?.to_string();
     let roles = caller.roles.clone();
@@ -159,7 +158,7 @@ pub async fn validate(caller: Caller) -> Result<Response, Problem> {
 
 /// Changes the caller's password. All other sessions of the caller end.
 #[utoipa::path(post, path = "/api/auth/password/change", tag = "auth", request_body = ChangePasswordRequest,
-    responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 204)))]
 pub async fn change_password(
     State(ports): State<Ports>,
     caller: Caller,
@@ -179,7 +178,7 @@ pub async fn change_password(
 /// Sends an e-mail with a token to reset the password. The response is the same if no account has this
 /// address.
 #[utoipa::path(post, path = "/api/auth/password/reset", tag = "auth", request_body = ResetRequest,
-    responses((status = 202), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 202)))]
 pub async fn reset_password(
     State(ports): State<Ports>,
     caller: Caller,
@@ -193,7 +192,7 @@ pub async fn reset_password(
 /// Sets a new password with the token from the e-mail. All sessions end, and the e-mail address becomes
 /// verified.
 #[utoipa::path(post, path = "/api/auth/password/reset/confirm", tag = "auth", request_body = ConfirmResetRequest,
-    responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 204)))]
 pub async fn confirm_reset(
     State(ports): State<Ports>,
     caller: Caller,
@@ -218,7 +217,7 @@ pub async fn confirm_reset(
 /// Otherwise, the address becomes verified, but no order is attached, because a stranger may have created the
 /// account with somebody else's address. Resetting the password by e-mail is a proof too.
 #[utoipa::path(post, path = "/api/auth/email/verify", tag = "auth", request_body = VerifyRequest,
-    responses((status = 204, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 204, headers(("X-Position" = String)))))]
 pub async fn verify_email(
     State(ports): State<Ports>,
     caller: Caller,
@@ -254,7 +253,7 @@ async fn mark_verified(
     let actor = if caller.subject.is_some() { caller.actor() } else { user.actor() };
     let origin = Origin::new(ports.clock.new_id(), actor, write.correlation_id.clone());
     let verify = CommandRequest::new(User::stream(user), UserCommand::VerifyEmail { is_proven }, origin);
-    Ok(ports.accounts.users.execute(verify).await.map_err(problem)?.position.0)
+    Ok(ports.aggregates.users.execute(verify).await.map_err(problem)?.position.0)
 }
 
 /// Query parameters of the list of sign-in events.
@@ -275,7 +274,7 @@ pub struct AuditQuery {
 
 /// Lists the sign-in events of the last 90 days, newest first.
 #[utoipa::path(get, path = "/api/auth/audit", tag = "auth", params(AuditQuery),
-    responses((status = 200, body = SignIns), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = SignIns)))]
 pub async fn audit(
     State(ports): State<Ports>,
     caller: Caller,

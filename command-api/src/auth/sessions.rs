@@ -129,7 +129,7 @@ async fn exchange_for_tokens(
             accounts::note(ports, SignInKind::TokenReused, Some(user), None, client).await?;
             return Err(unknown());
         }
-        let loaded = ports.accounts.users.load(&User::stream(user)).await?;
+        let loaded = ports.aggregates.users.load(&User::stream(user)).await?;
         let role = loaded.and_then(|loaded| loaded.state.account().map(|account| account.role));
         return Ok(issue_tokens(ports, user, role.ok_or_else(unknown_token_problem)?, &next));
     }

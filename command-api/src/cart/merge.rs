@@ -17,7 +17,6 @@ use souk_domain::{CartId, CustomerId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandError, CommandId, CommandRequest, Completion, Position};
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::WriteResponse;
 use souk_http::{Caller, Problem, StrictJson, cart_token};
 
@@ -34,7 +33,7 @@ const ATTEMPTS_MAX: u32 = 8;
 /// Moves the lines of a guest's cart to the customer's cart. A line has a limit of units: the response lists
 /// the lines that could not take all of them. Repeat the request to complete a merge that was interrupted.
 #[utoipa::path(post, path = "/api/cart/merge", tag = "cart", request_body = MergeRequest,
-    responses((status = 200, body = CartsMerged), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = CartsMerged)))]
 pub async fn merge(
     State(ports): State<Ports>,
     caller: Caller,
@@ -66,7 +65,7 @@ pub async fn merge(
     if own_revision.is_some() {
         request.if_match = None;
     }
-    let outcome = ports.carts.execute(request).await.map_err(problem)?;
+    let outcome = ports.aggregates.carts.execute(request).await.map_err(problem)?;
     let position = outcome.position.max(merged.position);
     let revision = outcome.revision;
     let body = CartsMerged {
@@ -112,7 +111,7 @@ impl CartMerge<'_> {
         let origin = write.origin.step("give away");
         for _ in 0..ATTEMPTS_MAX {
             if write.keyed {
-                if let Some(found) = ports.carts.find(&stream, &origin).await.map_err(problem)? {
+                if let Some(found) = ports.aggregates.carts.find(&stream, &origin).await.map_err(problem)? {
                     let event = found.first.decode().map_err(|error| Problem::internal(&error))?;
                     return Ok(match event {
                         CartEvent::MergedAway(away) => Some(away.at_revision),
@@ -121,11 +120,18 @@ impl CartMerge<'_> {
                 }
                 // The first request under this key found nothing to merge, or an older version of Souk
                 // handled it.
-                if ports.carts.find(&Cart::stream(*into), &write.origin).await.map_err(problem)?.is_some() {
+                if ports
+                    .aggregates
+                    .carts
+                    .find(&Cart::stream(*into), &write.origin)
+                    .await
+                    .map_err(problem)?
+                    .is_some()
+                {
                     return Ok(None);
                 }
             }
-            let Some(guest) = ports.carts.load(&stream).await? else { return Ok(None) };
+            let Some(guest) = ports.aggregates.carts.load(&stream).await? else { return Ok(None) };
             if guest.state.is_empty() {
                 return Ok(None);
             }
@@ -135,7 +141,7 @@ impl CartMerge<'_> {
             let request = CommandRequest::new(stream.clone(), command, origin.clone());
             let if_match = Some(guest.revision.into());
             let request = CommandRequest { repeatable: write.keyed, if_match, ..request };
-            match ports.carts.execute(request).await {
+            match ports.aggregates.carts.execute(request).await {
                 Ok(outcome) if outcome.completion == Completion::Appended => return Ok(Some(at_revision)),
                 // Another request changed the cart meanwhile, or the same request was repeated at the same
                 // time.
@@ -148,7 +154,7 @@ impl CartMerge<'_> {
 
     /// Refuses lines that the customer's cart can't take, while they are still in the guest's cart.
     async fn check(&self, lines: &[CartLine]) -> Result<(), Problem> {
-        let loaded = self.ports.carts.load(&Cart::stream(self.into)).await?;
+        let loaded = self.ports.aggregates.carts.load(&Cart::stream(self.into)).await?;
         let current = loaded.as_ref().map(|loaded| loaded.revision);
         if self.write.if_match().is_some_and(|required| !required.is_met_by(current)) {
             return Err(problem(CommandError::<CartRejection>::RevisionMismatch { current }));
@@ -162,11 +168,13 @@ impl CartMerge<'_> {
     /// revision at which this request took lines out of the guest's cart.
     async fn add_lines(&self, own_revision: Option<u64>) -> Result<MergedLines, Problem> {
         let mut merged = MergedLines::default();
-        let Some(guest) = self.ports.carts.load(&Cart::stream(self.from)).await? else { return Ok(merged) };
+        let Some(guest) = self.ports.aggregates.carts.load(&Cart::stream(self.from)).await? else {
+            return Ok(merged);
+        };
         if guest.state.transfers_to(self.into).next().is_none() {
             return Ok(merged);
         }
-        let into = self.ports.carts.load(&Cart::stream(self.into)).await?;
+        let into = self.ports.aggregates.carts.load(&Cart::stream(self.into)).await?;
         let revisions = |state: &CartState| {
             state.merges_of(self.from).map(|(revision, _)| revision).collect::<BTreeSet<_>>()
         };
@@ -192,11 +200,14 @@ impl CartMerge<'_> {
         let origin = self.origin_of(transfer);
         let stream = Cart::stream(self.into);
         let request = CommandRequest::new(stream.clone(), command, origin.clone()).repeatable();
-        let outcome = self.ports.carts.execute(request).await.map_err(problem)?;
+        let outcome = self.ports.aggregates.carts.execute(request).await.map_err(problem)?;
         let is_reported =
             outcome.completion == Completion::Appended || own_revision == Some(transfer.at_revision);
-        let found =
-            if is_reported { self.ports.carts.find(&stream, &origin).await.map_err(problem)? } else { None };
+        let found = if is_reported {
+            self.ports.aggregates.carts.find(&stream, &origin).await.map_err(problem)?
+        } else {
+            None
+        };
         let event = found.map(|found| found.first.decode()).transpose();
         let capped = match event.map_err(|error| Problem::internal(&error))? {
             Some(CartEvent::Merged(merged)) => CappedLine::of(&merged),

@@ -7,10 +7,8 @@ use souk_domain::cart::{Cart, CartCommand, CartRejection};
 use souk_domain::{CartId, Money, ProductId, Sku};
 use souk_eventsourcing::CommandError;
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson, cart_token};
-use uuid::Uuid;
 
 use crate::origin::Write;
 use crate::ports::Ports;
@@ -27,7 +25,7 @@ fn existing_cart(caller: &Caller) -> Result<CartId, Problem> {
 
 /// Adds units of a SKU to the cart. The response to a guest's first write has the header `X-Cart-Token`.
 #[utoipa::path(post, path = "/api/cart/items", tag = "cart", request_body = ItemRequest,
-    responses((status = 200, body = Written, headers(("X-Cart-Token" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written, headers(("X-Cart-Token" = String)))))]
 pub async fn add_item(
     State(ports): State<Ports>,
     caller: Caller,
@@ -41,26 +39,21 @@ pub async fn add_item(
         None => (CartId(write.origin.command_id.creates("cart")), true),
     };
     let listed = listing::find(&ports, &sku).await?;
-    // A SKU that is not for sale is sent with 0 units. The cart refuses it, unless the request repeats an
-    // earlier one.
-    let (quantity, unit_price, product) = match &listed {
-        Some(listed) => (body.value.quantity, listed.price, listed.product),
-        None => (0, Money::zero(ports.settings.currency), ProductId(Uuid::nil())),
+    let command = match listed {
+        Some(listed) => CartCommand::Add {
+            sku,
+            product: listed.product,
+            quantity: body.value.quantity,
+            unit_price: listed.price,
+            customer: caller.subject.clone(),
+        },
+        None => CartCommand::AddNotForSale { sku },
     };
-    let command = CartCommand::Add {
-        sku: sku.clone(),
-        product,
-        quantity,
-        unit_price,
-        customer: caller.subject.clone(),
-    };
-    let outcome = match ports.carts.execute(write.request(Cart::stream(cart), command)).await {
-        Err(CommandError::Rejected(_)) if listed.is_none() => return Err(not_for_sale(&sku)),
-        result => result.map_err(|error| match error {
-            CommandError::Rejected(CartRejection::CurrencyMismatch { .. }) => problem_at("/sku", error),
-            error => problem(error),
-        })?,
-    };
+    let outcome = ports.aggregates.carts.execute(write.request(Cart::stream(cart), command)).await;
+    let outcome = outcome.map_err(|error| match error {
+        CommandError::Rejected(CartRejection::CurrencyMismatch { .. }) => problem_at("/sku", error),
+        error => problem(error),
+    })?;
     let written = WriteResponse::written(StatusCode::OK, &cart, outcome.revision, outcome.position);
     let mut response = written.into_response();
     if is_new && let Ok(token) = HeaderValue::try_from(cart_token::issue(&ports.keys, cart)) {
@@ -77,7 +70,7 @@ fn not_for_sale(sku: &Sku) -> Problem {
 /// and true if the cart has a line of it.
 async fn read_item(ports: &Ports, cart: CartId, item: &str) -> Result<(Sku, bool), Problem> {
     let sku = Sku::parse(item).map_err(|why| Problem::parameter("item", why))?;
-    let loaded = ports.carts.load(&Cart::stream(cart)).await?;
+    let loaded = ports.aggregates.carts.load(&Cart::stream(cart)).await?;
     let state = loaded.map(|loaded| loaded.state);
     let by_product = item
         .parse()
@@ -95,7 +88,7 @@ async fn read_item(ports: &Ports, cart: CartId, item: &str) -> Result<(Sku, bool
 /// Sets the units of a line. The line gets the current price.
 #[utoipa::path(put, path = "/api/cart/items/{item}", tag = "cart", request_body = QuantityRequest,
     params(("item" = String, Path)),
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn change_item(
     State(ports): State<Ports>,
     caller: Caller,
@@ -114,7 +107,7 @@ pub async fn change_item(
     };
     // The cart refuses a change of a line that it does not have, unless the request repeats an earlier one.
     let command = CartCommand::Change { sku, quantity, unit_price };
-    let outcome = ports.carts.execute(write.request(Cart::stream(cart), command)).await;
+    let outcome = ports.aggregates.carts.execute(write.request(Cart::stream(cart), command)).await;
     // The request has only the field `quantity`, so every error points to it.
     let outcome = outcome.map_err(|error| problem_at("/quantity", error))?;
     Ok(WriteResponse::written(StatusCode::OK, &cart, outcome.revision, outcome.position))
@@ -123,7 +116,7 @@ pub async fn change_item(
 /// Removes a line from the cart.
 #[utoipa::path(delete, path = "/api/cart/items/{item}", tag = "cart",
     params(("item" = String, Path)),
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn remove_item(
     State(ports): State<Ports>,
     caller: Caller,
@@ -133,14 +126,15 @@ pub async fn remove_item(
     let cart = existing_cart(&caller)?;
     let write = Write::new(&ports, &caller, &headers, &format!("DELETE /api/cart/items/{item}"), &[]);
     let (sku, _) = read_item(&ports, cart, &item).await?;
-    send(&*ports.carts, write.request(Cart::stream(cart), CartCommand::Remove { sku }), &cart).await
+    send(&*ports.aggregates.carts, write.request(Cart::stream(cart), CartCommand::Remove { sku }), &cart)
+        .await
 }
 
 /// Removes all lines from the cart.
 #[utoipa::path(delete, path = "/api/cart", tag = "cart",
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn clear(State(ports): State<Ports>, caller: Caller, headers: WriteHeaders) -> Reply {
     let cart = existing_cart(&caller)?;
     let write = Write::new(&ports, &caller, &headers, "DELETE /api/cart", &[]);
-    send(&*ports.carts, write.request(Cart::stream(cart), CartCommand::Clear), &cart).await
+    send(&*ports.aggregates.carts, write.request(Cart::stream(cart), CartCommand::Clear), &cart).await
 }

@@ -23,7 +23,6 @@ use serde::{Deserialize, Serialize};
 use souk_domain::text::cut;
 use souk_eventsourcing::{Actor, CorrelationId, Position};
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::{Caller, Problem, StrictQuery};
 use utoipa::{IntoParams, ToSchema};
 
@@ -131,7 +130,7 @@ pub struct ImportQuery {
     params(ImportQuery),
     request_body(content = String, content_type = "application/x-ndjson",
         example = "{\"name\":\"White hanging heart\",\"sku\":\"85123A\",\"price\":{\"amount\":255,\"currency\":\"GBP\"}}"),
-    responses((status = 200, body = ImportResult), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = ImportResult)))]
 pub async fn import(
     State(ports): State<Ports>,
     caller: Caller,

@@ -98,7 +98,7 @@ pub(super) async fn find(ports: &Ports, line: &ImportLine) -> Result<LineProduct
     let mut product = LineProduct::default();
     for sku in line.skus() {
         let Some(stream) = listing::owner(ports, sku).await? else { continue };
-        let loaded = ports.products.load(&stream).await?.filter(|loaded| loaded.state.exists());
+        let loaded = ports.aggregates.products.load(&stream).await?.filter(|loaded| loaded.state.exists());
         if loaded.is_some() {
             return Ok(LineProduct { owner: Some(stream), loaded });
         }

@@ -8,7 +8,6 @@ use souk_domain::{OrderRef, Sku};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandError, CommandRequest, Completion, Outcome};
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson};
 use souk_process_managers::shop_command::reservation_command_id;
@@ -26,7 +25,7 @@ const EXPIRES_IN_S_MAX: u32 = 86_400;
 
 /// Sets the stock on hand to a count, or adds a change to it.
 #[utoipa::path(post, path = "/api/inventory/stock", tag = "inventory", request_body = StockRequest,
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn set_stock(
     State(ports): State<Ports>,
     caller: Caller,
@@ -36,14 +35,14 @@ pub async fn set_stock(
     let (sku, command) = body.value.command()?;
     let pointer = if body.value.on_hand.is_some() { "/onHand" } else { "/change" };
     let write = Write::new(&ports, &caller, &headers, &format!("POST /api/inventory/stock {sku}"), &body.raw);
-    let outcome = ports.stock.execute(write.request(Stock::stream(&sku), command)).await;
+    let outcome = ports.aggregates.stock.execute(write.request(Stock::stream(&sku), command)).await;
     let outcome = outcome.map_err(|error| problem_at(pointer, error))?;
     Ok(WriteResponse::written(StatusCode::OK, &sku, outcome.revision, outcome.position))
 }
 
 /// Reserves units of a SKU for an order.
 #[utoipa::path(post, path = "/api/inventory/reserve", tag = "inventory", request_body = ReserveRequest,
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn reserve(
     State(ports): State<Ports>,
     caller: Caller,
@@ -77,7 +76,7 @@ pub async fn reserve(
 
 /// Releases the units that are reserved for an order, so that others can buy them.
 #[utoipa::path(post, path = "/api/inventory/release", tag = "inventory", request_body = ReservationRequest,
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn release(
     State(ports): State<Ports>,
     caller: Caller,
@@ -93,7 +92,7 @@ pub async fn release(
 
 /// Confirms a reservation: its units leave the stock on hand.
 #[utoipa::path(post, path = "/api/inventory/confirm", tag = "inventory", request_body = ReservationRequest,
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn confirm(
     State(ports): State<Ports>,
     caller: Caller,
@@ -121,7 +120,7 @@ async fn send_for_reservation(
     request_origin.request_hash = None;
     let send = |origin| {
         let request = CommandRequest::new(Stock::stream(sku), command.clone(), origin).repeatable();
-        ports.stock.execute(CommandRequest { if_match: headers.if_match.clone(), ..request })
+        ports.aggregates.stock.execute(CommandRequest { if_match: headers.if_match.clone(), ..request })
     };
     let Some(command_id) = reservation_command_id(sku, &command) else {
         return send(request_origin).await.map_err(problem);

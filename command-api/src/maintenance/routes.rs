@@ -8,7 +8,6 @@ use souk_eventsourcing::id::STREAM_NAME_BYTES_MAX;
 use souk_eventsourcing::parking::{Entity, Parked, Skip};
 use souk_eventsourcing::{CommandRequest, Position, StreamName};
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::read_text;
 use souk_http::{Caller, Problem, StrictJson};
 
@@ -43,7 +42,7 @@ fn maintenance_problem(error: MaintenanceError) -> Problem {
 
 /// Applies the waiting events of a parked entity with the current version of the program. For admins.
 #[utoipa::path(post, path = "/api/admin/parked/retry", tag = "operations", request_body = RetryRequest,
-    responses((status = 200, body = Released), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Released)))]
 pub async fn retry(
     State(ports): State<Ports>,
     body: StrictJson<RetryRequest>,
@@ -60,7 +59,7 @@ pub async fn retry(
 /// request skips an event that stops a rebuild, although the live read model applied it and has nothing
 /// parked.
 #[utoipa::path(post, path = "/api/admin/parked/skip", tag = "operations", request_body = SkipRequest,
-    responses((status = 200, body = Released), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Released)))]
 pub async fn skip(
     State(ports): State<Ports>,
     caller: Caller,
@@ -118,7 +117,7 @@ pub async fn skip_event(
         None => skip_of(&ports.maintenance.find(owner, entity).await.map_err(maintenance_problem)?)?,
     };
     let command = SkipsCommand::Skip { skip: skip.clone(), reason };
-    ports.skips.execute(request(Skips::stream(owner), command)).await.map_err(problem)?;
+    ports.aggregates.skips.execute(request(Skips::stream(owner), command)).await.map_err(problem)?;
     match ports.maintenance.retry(owner, entity, Some(skip)).await {
         // The live read model applied the event and has nothing parked. Only rebuilds skip it.
         Err(MaintenanceError::NotParked { .. }) if position.is_some() => Ok(0),
@@ -145,7 +144,7 @@ fn skip_of(parked: &Parked) -> Result<Skip, Problem> {
 ///
 /// `souk replay` makes the builds, and sends this request when they have caught up.
 #[utoipa::path(post, path = "/api/admin/projections/switch", tag = "operations", request_body = SwitchRequest,
-    responses((status = 200, body = Switched), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Switched)))]
 pub async fn switch(
     State(ports): State<Ports>,
     body: StrictJson<SwitchRequest>,

@@ -28,7 +28,7 @@ pub async fn load_order(
             return Err(not_found());
         }
     }
-    let loaded = ports.orders.load(&Order::stream(order)).await?.ok_or_else(not_found)?;
+    let loaded = ports.aggregates.orders.load(&Order::stream(order)).await?.ok_or_else(not_found)?;
     let owner = OrderOwner { customer: loaded.state.customer().cloned(), cart: loaded.state.cart() };
     if owner.allows(caller) { Ok((order, loaded)) } else { Err(not_found()) }
 }

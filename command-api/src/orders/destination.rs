@@ -15,7 +15,7 @@ use crate::rejected::problem;
 /// counts as erased as soon as its key is destroyed, even if the order has no event about the erasure yet.
 pub async fn require_address(ports: &Ports, id: &str) -> Result<(), Problem> {
     let Ok(order) = id.parse::<Uuid>().map(OrderId) else { return Ok(()) };
-    let loaded = ports.orders.load(&Order::stream(order)).await?;
+    let loaded = ports.aggregates.orders.load(&Order::stream(order)).await?;
     let Some(person) = loaded.as_ref().and_then(|loaded| loaded.state.address_person()) else {
         return Ok(());
     };
@@ -43,7 +43,7 @@ async fn last_address(ports: &Ports, order: OrderId) -> Result<Option<Personal<A
     let mut from = 0;
     let mut last = None;
     loop {
-        let events = ports.orders.events(&stream, Revision(from), LOAD_EVENTS_MAX).await?;
+        let events = ports.aggregates.orders.events(&stream, Revision(from), LOAD_EVENTS_MAX).await?;
         if events.is_empty() {
             return Ok(last);
         }

@@ -7,7 +7,6 @@ use souk_domain::order::Order;
 use souk_domain::{Email, OrderId};
 use souk_http::guard::Target;
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::{LookupShape, POSITION};
 use souk_http::{Caller, Problem, StrictJson};
 
@@ -18,7 +17,7 @@ use crate::users::erasure;
 /// Erases the personal data of a guest. The order code and the e-mail address of the order identify the
 /// guest.
 #[utoipa::path(post, path = "/api/orders/lookup/erase", tag = "orders", request_body = LookupShape,
-    responses((status = 202, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 202, headers(("X-Position" = String)))))]
 pub async fn erase(
     State(ports): State<Ports>,
     caller: Caller,
@@ -47,6 +46,6 @@ async fn find_order(ports: &Ports, code: &str, email: &Email) -> Result<Option<O
     };
     let Some(GuestOrder { order, .. }) = candidates.into_iter().find(has_email) else { return Ok(None) };
     // The read models may be behind: the order may belong to a customer by now.
-    let loaded = ports.orders.load(&Order::stream(order)).await?;
+    let loaded = ports.aggregates.orders.load(&Order::stream(order)).await?;
     Ok(loaded.and_then(|loaded| loaded.state.guest_email().map(|_| order)))
 }

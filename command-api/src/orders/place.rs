@@ -73,7 +73,7 @@ pub async fn place(placement: &Placement<'_>) -> Result<PlacedOrder, Problem> {
         return send_place(placement, draft, None).await;
     }
     let cart = cart_of(placement)?;
-    match placement.ports.carts.load(&Cart::stream(cart)).await? {
+    match placement.ports.aggregates.carts.load(&Cart::stream(cart)).await? {
         Some(loaded) if !loaded.state.is_empty() => {
             match from_cart(placement, cart, &loaded, buyer.clone(), texts.clone()).await {
                 // Another click ordered the cart first.
@@ -99,7 +99,9 @@ async fn placed_before(placement: &Placement<'_>) -> Result<Option<PlacedOrder>,
     let command = placement.write.origin.command_id;
     let order_of_lines = order_id(command, false);
     let origin = Origin { command_id: place_command_id(order_of_lines), ..placement.write.origin.clone() };
-    if let Some(found) = ports.orders.find(&Order::stream(order_of_lines), &origin).await.map_err(problem)? {
+    if let Some(found) =
+        ports.aggregates.orders.find(&Order::stream(order_of_lines), &origin).await.map_err(problem)?
+    {
         return Ok(Some(PlacedOrder::unchanged(order_of_lines, found.last_position)));
     }
     match cart_of_caller(placement.caller) {
@@ -128,8 +130,13 @@ struct Ordered {
 
 /// Finds the event that this request left on the cart, and the order that it names.
 async fn ordered_from(placement: &Placement<'_>, cart: CartId) -> Result<Option<Ordered>, Problem> {
-    let found =
-        placement.ports.carts.find(&Cart::stream(cart), &placement.write.origin).await.map_err(problem)?;
+    let found = placement
+        .ports
+        .aggregates
+        .carts
+        .find(&Cart::stream(cart), &placement.write.origin)
+        .await
+        .map_err(problem)?;
     let Some(found) = found else { return Ok(None) };
     let position = found.last_position;
     let event = found.first.event.id;
@@ -153,17 +160,15 @@ fn cart_empty() -> Problem {
     Problem::new(CART_EMPTY, CartRejection::Empty.to_string())
 }
 
-/// Checks the cart out and places the resulting order. That is the order of this request, or of a
-/// simultaneous request under the same idempotency key, or the recent order `recalls` if the cart is empty.
-pub(super) async fn check_out(
+/// Sends a command that checks the cart out or recalls an order, and places the resulting order. That is the
+/// order of this request, or of a simultaneous request under the same idempotency key.
+pub(super) async fn order_from(
     placement: &Placement<'_>,
     cart: CartId,
-    draft: Draft,
-    recalls: Option<OrderId>,
+    command: CartCommand,
 ) -> Result<PlacedOrder, Problem> {
-    let command = CartCommand::CheckOut { draft: Box::new(draft), recalls };
     let request = CommandRequest { if_match: None, ..placement.write.request(Cart::stream(cart), command) };
-    placement.ports.carts.execute(request).await.map_err(problem)?;
+    placement.ports.aggregates.carts.execute(request).await.map_err(problem)?;
     let ordered = ordered_from(placement, cart).await?.ok_or_else(cart_empty)?;
     match ordered.draft {
         Some(draft) => send_place(placement, draft, Some(ordered.event)).await,
@@ -180,7 +185,7 @@ async fn from_cart(
 ) -> Result<PlacedOrder, Problem> {
     let lines = cart_lines(placement.ports, loaded, placement.request.accept_price_changes).await?;
     let draft = assemble::draft(placement.ports, placement.order, texts, buyer, Some(cart), lines)?;
-    check_out(placement, cart, draft, None).await
+    order_from(placement, cart, CartCommand::CheckOut { draft: Box::new(draft) }).await
 }
 
 async fn cart_lines(
@@ -251,7 +256,8 @@ async fn send_place(
     let price_changes = PriceChange::of(&draft);
     let command = OrderCommand::Place(Box::new(draft));
     let request = CommandRequest::new(Order::stream(order), command, origin);
-    let outcome = placement.ports.orders.execute(request.repeatable().creating()).await.map_err(problem)?;
+    let outcome =
+        placement.ports.aggregates.orders.execute(request.repeatable().creating()).await.map_err(problem)?;
     Ok(PlacedOrder { order, position: outcome.position, price_changes })
 }
 

@@ -12,7 +12,6 @@ use souk_domain::{FieldError, InvalidText, OrderId, Sku};
 use souk_eventsourcing::{Position, Revision};
 use souk_http::body::{NoBody, OptionalJson};
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::{AddressShape, WriteResponse, read_text};
 use souk_http::{Caller, Problem, StrictJson};
 use uuid::Uuid;
@@ -43,8 +42,7 @@ const ONLY_SHIPMENT: &str = "1";
 /// cancelled meanwhile, or if the cart was changed or cleared meanwhile.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = OrderRequest,
     responses((status = 201, body = OrderWritten, headers(("Location" = String))),
-        (status = 202, body = OrderWritten, headers(("Location" = String))),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+        (status = 202, body = OrderWritten, headers(("Location" = String)))))]
 pub async fn place(
     State(ports): State<Ports>,
     caller: Caller,
@@ -69,7 +67,7 @@ pub async fn place(
     if let (Some(watch), Some(wait)) = (&mut watch, headers.wait) {
         wait_until_settled(&ports, watch, placed, wait).await?;
     }
-    let mut response = match ports.orders.load(&Order::stream(placed)).await? {
+    let mut response = match ports.aggregates.orders.load(&Order::stream(placed)).await? {
         Some(order) => {
             let is_settled = order.state.status().is_some_and(OrderStatus::is_settled);
             let status =
@@ -96,7 +94,7 @@ async fn wait_until_settled(
     wait: Duration,
 ) -> Result<(), Problem> {
     // For a repeated request, the order may have settled before the watch began.
-    let loaded = ports.orders.load(&Order::stream(order)).await?;
+    let loaded = ports.aggregates.orders.load(&Order::stream(order)).await?;
     if loaded.is_some_and(|loaded| loaded.state.status().is_some_and(OrderStatus::is_settled)) {
         return Ok(());
     }
@@ -152,8 +150,12 @@ async fn send_to_order(
 ) -> Reply<OrderWritten> {
     let (order, _) = load_order(ports, caller, id).await?;
     let write = Write::new(ports, caller, headers, &format!("{route} {order}"), body);
-    let outcome =
-        ports.orders.execute(write.request(Order::stream(order), command)).await.map_err(problem)?;
+    let outcome = ports
+        .aggregates
+        .orders
+        .execute(write.request(Order::stream(order), command))
+        .await
+        .map_err(problem)?;
     Ok(written(StatusCode::OK, order, &outcome.state, outcome.revision, outcome.position))
 }
 
@@ -161,7 +163,7 @@ async fn send_to_order(
 /// steps.
 #[utoipa::path(post, path = "/api/orders/{id}/cancel", tag = "orders", request_body = CancelRequest,
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderWritten)))]
 pub async fn cancel(
     State(ports): State<Ports>,
     caller: Caller,
@@ -180,7 +182,7 @@ pub async fn cancel(
 /// Confirms an order that waits for payment and was paid in another way, such as by bank transfer.
 #[utoipa::path(post, path = "/api/orders/{id}/confirm", tag = "orders",
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderWritten)))]
 pub async fn confirm(
     State(ports): State<Ports>,
     caller: Caller,
@@ -195,7 +197,7 @@ pub async fn confirm(
 /// Marks an order as shipped.
 #[utoipa::path(post, path = "/api/orders/{id}/ship", tag = "orders", request_body = ShipRequest,
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderWritten)))]
 pub async fn ship(
     State(ports): State<Ports>,
     caller: Caller,
@@ -213,7 +215,7 @@ pub async fn ship(
 /// Corrects the carrier or the tracking number of a shipment, unless all its goods were returned.
 #[utoipa::path(patch, path = "/api/orders/{id}/shipments/{number}", tag = "orders", request_body = ShipmentCorrection,
     params(("id" = String, Path, format = "uuid"), ("number" = u32, Path, minimum = 1, example = 1)),
-    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderWritten)))]
 pub async fn correct_shipment(
     State(ports): State<Ports>,
     caller: Caller,
@@ -236,7 +238,7 @@ pub async fn correct_shipment(
 /// Marks an order as delivered.
 #[utoipa::path(post, path = "/api/orders/{id}/deliver", tag = "orders",
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderWritten)))]
 pub async fn deliver(
     State(ports): State<Ports>,
     caller: Caller,
@@ -251,7 +253,7 @@ pub async fn deliver(
 /// Records returned goods, refunds their price and adds them to the stock on hand.
 #[utoipa::path(post, path = "/api/orders/{id}/return", tag = "orders", request_body = ReturnRequest,
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderWritten)))]
 pub async fn take_back(
     State(ports): State<Ports>,
     caller: Caller,
@@ -281,7 +283,7 @@ pub async fn take_back(
 /// Changes the shipping address of an order that is not shipped yet. For admins.
 #[utoipa::path(put, path = "/api/orders/{id}/shipping-address", tag = "orders", request_body = AddressShape,
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderWritten)))]
 pub async fn change_address(
     State(ports): State<Ports>,
     caller: Caller,
@@ -307,7 +309,7 @@ async fn record_erasure(
     body: &[u8],
 ) -> Result<(), Problem> {
     let Ok(order) = id.parse::<Uuid>().map(OrderId) else { return Ok(()) };
-    let loaded = ports.orders.load(&Order::stream(order)).await?;
+    let loaded = ports.aggregates.orders.load(&Order::stream(order)).await?;
     if let Some(person) = loaded.as_ref().and_then(|loaded| loaded.state.person())
         && ports.people.is_erased(person).await?
     {
@@ -319,7 +321,7 @@ async fn record_erasure(
 
 /// Fires all due timers of orders at once. Returns their number.
 #[utoipa::path(post, path = "/api/orders/admin/saga/timeouts/run", tag = "orders",
-    responses((status = 200, body = TimersRun), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = TimersRun)))]
 pub async fn run_timers(State(ports): State<Ports>, _: NoBody) -> Result<axum::Json<TimersRun>, Problem> {
     Ok(axum::Json(TimersRun { fired: (ports.run_timers)().await }))
 }

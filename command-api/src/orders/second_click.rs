@@ -4,16 +4,16 @@
 //! The same request gets the same order. The request is refused with `cart-empty` if it names another e-mail
 //! address, shipping address or payment token, if that order was cancelled, or if the cart was changed since.
 
-use souk_domain::cart::Cart;
 use souk_domain::cart::event::CartEvent;
+use souk_domain::cart::{Cart, CartCommand};
 use souk_domain::order::event::OrderEvent;
 use souk_domain::order::{Draft, Order, OrderStatus};
-use souk_domain::{CartId, Money, OrderId};
+use souk_domain::{CartId, OrderId};
 use souk_eventsourcing::{Loaded, RecordedEvent, Revision};
 use souk_http::Problem;
 
 use super::assemble::{Buyer, Texts};
-use super::place::{PlacedOrder, Placement, check_out};
+use super::place::{PlacedOrder, Placement, order_from};
 
 /// The number of latest events of a cart that are searched for a recent order that is not placed yet.
 const EVENTS_MAX: usize = 100;
@@ -25,11 +25,11 @@ pub(super) async fn place(
     buyer: &Buyer,
     texts: &Texts,
 ) -> Result<PlacedOrder, Problem> {
-    let recalls = match placement.ports.carts.load(&Cart::stream(cart)).await? {
+    let order = match placement.ports.aggregates.carts.load(&Cart::stream(cart)).await? {
         Some(loaded) => recent_order(placement, cart, &loaded, buyer, texts).await?,
         None => None,
     };
-    check_out(placement, cart, empty_draft(placement), recalls).await
+    order_from(placement, cart, CartCommand::RecallOrder { order }).await
 }
 
 /// Returns the recent order of the cart, if it is still open and an equal request placed it.
@@ -43,7 +43,7 @@ async fn recent_order(
     let ports = placement.ports;
     let Some(order) = loaded.state.recent_order(ports.clock.now()) else { return Ok(None) };
     let stream = Order::stream(order);
-    let placed = ports.orders.load(&stream).await?;
+    let placed = ports.aggregates.orders.load(&stream).await?;
     let status = placed.as_ref().and_then(|placed| placed.state.status());
     if matches!(status, Some(OrderStatus::Cancelled | OrderStatus::TimedOut)) {
         return Ok(None);
@@ -60,7 +60,7 @@ async fn recent_order(
 }
 
 async fn placed_draft(placement: &Placement<'_>, order: OrderId) -> Result<Option<Draft>, Problem> {
-    let first = placement.ports.orders.events(&Order::stream(order), Revision::FIRST, 1).await?;
+    let first = placement.ports.aggregates.orders.events(&Order::stream(order), Revision::FIRST, 1).await?;
     let event = first.first().map(RecordedEvent::decode).transpose();
     Ok(match event.map_err(|error| Problem::internal(&error))? {
         Some(OrderEvent::Placed(placed)) => Some(placed.draft),
@@ -76,7 +76,7 @@ async fn checked_out_draft(
     order: OrderId,
 ) -> Result<Option<Draft>, Problem> {
     let from = Revision(last.0.saturating_sub(EVENTS_MAX as u64 - 1));
-    let events = placement.ports.carts.events(&Cart::stream(cart), from, EVENTS_MAX).await?;
+    let events = placement.ports.aggregates.carts.events(&Cart::stream(cart), from, EVENTS_MAX).await?;
     for event in events.iter().filter(|event| !event.is_noted()) {
         if let CartEvent::CheckedOut(checked_out) =
             event.decode().map_err(|error| Problem::internal(&error))?
@@ -86,24 +86,4 @@ async fn checked_out_draft(
         }
     }
     Ok(None)
-}
-
-/// Returns a draft without lines, since the cart is empty. It is never placed.
-fn empty_draft(placement: &Placement<'_>) -> Draft {
-    let now = placement.ports.clock.now();
-    Draft {
-        order: placement.order,
-        code: String::new(),
-        customer: None,
-        cart: None,
-        email: None,
-        email_hash: None,
-        shipping_address: None,
-        lines: Vec::new(),
-        charges: Vec::new(),
-        total: Money::zero(placement.ports.settings.currency),
-        payment_token: None,
-        placed_at: now,
-        pay_by: now,
-    }
 }

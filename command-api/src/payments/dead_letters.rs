@@ -10,7 +10,6 @@ use souk_domain::{DebtId, PaymentId};
 use souk_eventsourcing::Completion;
 use souk_http::body::NoBody;
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::{WriteResponse, Written, read_text};
 use souk_http::{Caller, Problem, StrictJson};
 use uuid::Uuid;
@@ -27,7 +26,7 @@ use super::request::DeadLetterSkipRequest;
 /// The provider gets it as a new request with a new id. The payment shows the outcome.
 #[utoipa::path(post, path = "/api/payments/provider/dead-letters/{id}/requeue", tag = "payments",
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn requeue(
     State(ports): State<Ports>,
     caller: Caller,
@@ -39,7 +38,7 @@ pub async fn requeue(
     let route = format!("POST /api/payments/provider/dead-letters/requeue {debt}");
     let write = Write::new(&ports, &caller, &headers, &route, &[]);
     let request = write.request(Payment::stream(payment), PaymentCommand::RetryDebt { debt });
-    let outcome = ports.payments.execute(request).await.map_err(problem)?;
+    let outcome = ports.aggregates.payments.execute(request).await.map_err(problem)?;
     if outcome.completion == Completion::Appended {
         metrics::counter!("souk_payment_provider_requeue_total").increment(1);
     }
@@ -51,7 +50,7 @@ pub async fn requeue(
 /// A settled amount counts as refunded. A withdrawn amount can be refunded again.
 #[utoipa::path(post, path = "/api/payments/provider/dead-letters/{id}/skip", tag = "payments", request_body = DeadLetterSkipRequest,
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn skip(
     State(ports): State<Ports>,
     caller: Caller,
@@ -68,7 +67,7 @@ pub async fn skip(
     } else {
         PaymentCommand::SettleDebt { debt, reason }
     };
-    send(&*ports.payments, write.request(Payment::stream(payment), command), &debt).await
+    send(&*ports.aggregates.payments, write.request(Payment::stream(payment), command), &debt).await
 }
 
 async fn find(ports: &Ports, id: &str) -> Result<(DebtId, PaymentId), Problem> {

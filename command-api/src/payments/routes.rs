@@ -8,7 +8,6 @@ use souk_domain::text::rules::{PAYMENT_TOKEN, REASON};
 use souk_domain::{PaymentId, PersonalText, RefundId};
 use souk_eventsourcing::CommandError;
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::{WriteResponse, Written, read_text};
 use souk_http::{Caller, Problem, StrictJson};
 use uuid::Uuid;
@@ -23,7 +22,7 @@ use super::request::{IntentRequest, RefundRequest};
 
 /// Starts an attempt to pay an order that waits for payment.
 #[utoipa::path(post, path = "/api/payments/intents", tag = "payments", request_body = IntentRequest,
-    responses((status = 201, body = Written, headers(("Location" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, body = Written, headers(("Location" = String)))))]
 pub async fn request(
     State(ports): State<Ports>,
     caller: Caller,
@@ -45,7 +44,7 @@ pub async fn request(
     let is_payable = status == OrderStatus::PaymentPending;
     // A repeated request gets the response of the first one, even if the order has changed since then. If the
     // order no longer waits for payment, its payment refuses every new attempt, and only a repeat succeeds.
-    let may_be_a_repeat = write.keyed && ports.payments.load(&stream).await?.is_some();
+    let may_be_a_repeat = write.keyed && ports.aggregates.payments.load(&stream).await?.is_some();
     let not_payable = || {
         let detail = format!("an order with status {} doesn't wait for payment", status.as_str());
         Problem::new("order-not-payable", detail)
@@ -56,7 +55,7 @@ pub async fn request(
     let token = PersonalText::from(token);
     let token = loaded.state.person().map_or(token.clone(), |person| token.of(person, "token"));
     let command = PaymentCommand::Request { order, amount, token };
-    let outcome = match ports.payments.execute(write.request(stream, command)).await {
+    let outcome = match ports.aggregates.payments.execute(write.request(stream, command)).await {
         Ok(outcome) => outcome,
         Err(CommandError::Rejected(_)) if !is_payable => return Err(not_payable()),
         Err(error) => return Err(problem(error)),
@@ -67,7 +66,7 @@ pub async fn request(
 /// Refunds a payment, in full or in part.
 #[utoipa::path(post, path = "/api/payments/{id}/refunds", tag = "payments", request_body = RefundRequest,
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 201, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, body = Written)))]
 pub async fn refund(
     State(ports): State<Ports>,
     caller: Caller,
@@ -86,7 +85,11 @@ pub async fn refund(
         Write::new(&ports, &caller, &headers, &format!("POST /api/payments/refunds {payment}"), &body.raw);
     let refund = RefundId(write.origin.command_id.creates("refund"));
     let command = PaymentCommand::Refund { refund, amount, capped: false, reason };
-    let outcome =
-        ports.payments.execute(write.request(Payment::stream(payment), command)).await.map_err(problem)?;
+    let outcome = ports
+        .aggregates
+        .payments
+        .execute(write.request(Payment::stream(payment), command))
+        .await
+        .map_err(problem)?;
     Ok(WriteResponse::written(StatusCode::CREATED, &refund, outcome.revision, outcome.position))
 }

@@ -22,7 +22,6 @@ use souk_eventsourcing::{
 };
 use souk_http::Problem;
 use souk_http::body::parse;
-use souk_http::problem::ProblemBody;
 use souk_process_managers::FoundPayment;
 
 use crate::ports::Ports;
@@ -41,8 +40,7 @@ const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
 #[utoipa::path(post, path = "/api/payments/webhook", tag = "payments", request_body = WebhookRequest,
     params(("X-Razorpay-Signature" = String, Header, description = "hex(HMAC-SHA256(secret, body))")),
     responses((status = 200, description = "The event was applied to its payment, now or earlier."),
-        (status = 202, description = "The event is stored. It is applied later, when its payment is known."),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+        (status = 202, description = "The event is stored. It is applied later, when its payment is known.")))]
 pub async fn webhook(
     State(ports): State<Ports>,
     axum::Extension(correlation_id): axum::Extension<CorrelationId>,
@@ -151,7 +149,7 @@ pub async fn apply(
     };
     let FoundPayment { payment, attempt } = found;
     let stream = Payment::stream(payment);
-    let Some(loaded) = ports.payments.load(&stream).await? else {
+    let Some(loaded) = ports.aggregates.payments.load(&stream).await? else {
         return Ok(WebhookOutcome::UnknownPayment);
     };
     let origin = origin_of(ports, request, correlation_id);
@@ -172,13 +170,14 @@ pub async fn apply(
             Err(outcome) => {
                 // An earlier copy of this event may have completed the only refund that the event can be
                 // about.
-                let is_repeat = ports.payments.find(&stream, &origin).await.map_err(problem)?.is_some();
+                let is_repeat =
+                    ports.aggregates.payments.find(&stream, &origin).await.map_err(problem)?.is_some();
                 return Ok(if is_repeat { WebhookOutcome::Applied } else { outcome });
             }
         },
     };
     let request = CommandRequest::new(stream, command, origin).repeatable();
-    match ports.payments.execute(request).await {
+    match ports.aggregates.payments.execute(request).await {
         Ok(_) => Ok(WebhookOutcome::Applied),
         Err(CommandError::Rejected(_)) => Ok(WebhookOutcome::Refused),
         Err(error) => Err(problem(error)),
@@ -219,7 +218,7 @@ async fn store(
     let WebhookRequest { id: event_id, kind, created_at, refund_id, provider_payment_id } = request;
     let command = WebhookCommand::Store { event_id, kind, refund_id, created_at };
     let request = CommandRequest::new(stream_of(&provider_payment_id), command, origin).repeatable();
-    let outcome = ports.webhooks.execute(request).await.map_err(problem)?;
+    let outcome = ports.aggregates.webhooks.execute(request).await.map_err(problem)?;
     let is_repeat = outcome.completion == Completion::Repeated;
     Ok(if is_repeat { StatusCode::OK } else { StatusCode::ACCEPTED })
 }
@@ -237,7 +236,7 @@ pub async fn retry(
         let origin = origin_of(ports, stored, correlation_id).step("settle");
         let command = WebhookCommand::Settle { event_id, taken };
         let request = CommandRequest::new(stream_of(&stored.provider_payment_id), command, origin);
-        ports.webhooks.execute(request).await.map_err(problem)?;
+        ports.aggregates.webhooks.execute(request).await.map_err(problem)?;
     }
     Ok(outcome)
 }

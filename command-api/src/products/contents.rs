@@ -36,7 +36,7 @@ async fn last_content(
     let mut last = None;
     while from < until {
         let limit = usize::try_from(until - from).unwrap_or(LOAD_EVENTS_MAX);
-        let events = ports.products.events(product, Revision(from), limit).await?;
+        let events = ports.aggregates.products.events(product, Revision(from), limit).await?;
         if events.is_empty() {
             break;
         }

@@ -5,7 +5,6 @@ use axum::http::StatusCode;
 use souk_domain::ProductId;
 use souk_domain::product::{Product, ProductCommand};
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson};
 
@@ -18,7 +17,7 @@ use super::write::write_product;
 
 /// Creates a product in the catalogue.
 #[utoipa::path(post, path = "/api/products", tag = "products", request_body = ProductRequest,
-    responses((status = 201, body = Written, headers(("Location" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, body = Written, headers(("Location" = String)))))]
 pub async fn create(
     State(ports): State<Ports>,
     caller: Caller,
@@ -38,7 +37,7 @@ pub async fn create(
 /// Replaces the whole content of a product.
 #[utoipa::path(put, path = "/api/products/{id}", tag = "products", request_body = ProductRequest,
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn replace(
     State(ports): State<Ports>,
     caller: Caller,
@@ -59,7 +58,7 @@ pub async fn replace(
 /// Withdraws a product from the catalogue. This cannot be undone.
 #[utoipa::path(delete, path = "/api/products/{id}", tag = "products",
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn withdraw(
     State(ports): State<Ports>,
     caller: Caller,

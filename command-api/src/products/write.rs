@@ -26,25 +26,30 @@ type ProductOutcome = Result<(Outcome<Product>, Position), Problem>;
 /// has.
 pub async fn write_product(ports: &Ports, request: CommandRequest<ProductCommand>) -> ProductOutcome {
     if request.repeatable {
-        let found = ports.products.find(&request.stream, &request.origin).await.map_err(product_problem)?;
+        let found = ports
+            .aggregates
+            .products
+            .find(&request.stream, &request.origin)
+            .await
+            .map_err(product_problem)?;
         if let Some(found) = found {
             return repeat(ports, request, &found).await;
         }
     }
     for _ in 0..ATTEMPTS_MAX {
-        let before = ports.products.load(&request.stream).await?;
+        let before = ports.aggregates.products.load(&request.stream).await?;
         let epoch = before.as_ref().map_or(0, |before| before.state.epoch());
         let command = request.command.clone().in_epoch(epoch);
         let request = CommandRequest { command, ..request.clone() };
         if is_without_effect(ports, before.as_ref(), &request) {
-            let outcome = ports.products.execute(request).await.map_err(product_problem)?;
+            let outcome = ports.aggregates.products.execute(request).await.map_err(product_problem)?;
             return Ok(highest(outcome, Position::START));
         }
         let owner = request.stream.to_string();
         let before = before.map(|before| before.state).unwrap_or_default();
         let claimed = claim_new(ports, &before, &request, &owner, epoch).await?;
         let origin = request.origin.clone();
-        match ports.products.execute(request).await {
+        match ports.aggregates.products.execute(request).await {
             Ok(outcome) => {
                 let removed = before.skus().filter(|sku| outcome.state.variant(sku).is_none());
                 let released = release(ports, removed, &owner, outcome.state.epoch(), &origin).await?;
@@ -71,7 +76,7 @@ async fn repeat(
 ) -> ProductOutcome {
     let owner = request.stream.to_string();
     let origin = request.origin.clone();
-    let outcome = ports.products.execute(request).await.map_err(product_problem)?;
+    let outcome = ports.aggregates.products.execute(request).await.map_err(product_problem)?;
     let removed = if found.first.is_noted() {
         Vec::new()
     } else {
@@ -115,7 +120,7 @@ async fn claim_new(
     for (index, sku) in new {
         let command = ClaimCommand::Claim { owner: owner.to_owned(), epoch };
         let request = CommandRequest::new(Claim::of_sku(sku), command, new_origin(ports, &request.origin));
-        match ports.claims.execute(request).await {
+        match ports.aggregates.claims.execute(request).await {
             Ok(outcome) => highest = highest.max(outcome.position),
             Err(CommandError::Rejected(_)) => return Err(sku_taken(sku, index)),
             Err(error) => return Err(problem(error)),
@@ -146,7 +151,7 @@ pub async fn new_skus<'a>(
     let indexed = skus.iter().copied().enumerate();
     let new: Vec<(usize, &'a Sku)> = indexed.filter(|(_, sku)| before.variant(sku).is_none()).collect();
     for (index, sku) in &new {
-        let claim = ports.claims.load(&Claim::of_sku(sku)).await?;
+        let claim = ports.aggregates.claims.load(&Claim::of_sku(sku)).await?;
         if claim.is_some_and(|claim| claim.state.held.as_ref().is_some_and(|held| held.owner != owner)) {
             return Err(sku_taken(sku, *index));
         }
@@ -178,7 +183,7 @@ async fn release(
     for sku in skus {
         let command = ClaimCommand::Release { owner: owner.to_owned(), epoch };
         let request = CommandRequest::new(Claim::of_sku(sku), command, new_origin(ports, origin));
-        highest = highest.max(ports.claims.execute(request).await.map_err(problem)?.position);
+        highest = highest.max(ports.aggregates.claims.execute(request).await.map_err(problem)?.position);
     }
     Ok(highest)
 }

@@ -46,12 +46,12 @@ pub async fn is_known(ports: &Ports, customer: &CustomerId) -> Result<bool, Prob
         return Ok(true);
     }
     if let Some(user) = UserId::of_customer(customer)
-        && ports.accounts.users.load(&User::stream(user)).await?.is_some()
+        && ports.aggregates.users.load(&User::stream(user)).await?.is_some()
     {
         return Ok(true);
     }
     let cart = Cart::stream(CartId::of_customer(customer));
-    Ok(ports.carts.load(&cart).await?.is_some() || ports.finder.has_orders(customer).await?)
+    Ok(ports.aggregates.carts.load(&cart).await?.is_some() || ports.finder.has_orders(customer).await?)
 }
 
 /// Does the steps of an erasure that follow the destruction of the key, except for those on orders. Repeating
@@ -85,7 +85,7 @@ pub async fn delete_if_erased(ports: &Ports, user: UserId) -> Result<bool, Probl
     ports.people.unsettle(&person).await?;
     ports.erased.notify_one();
     sessions::end_all(ports, &customer, None).await?;
-    let account = ports.accounts.users.load(&User::stream(user)).await?;
+    let account = ports.aggregates.users.load(&User::stream(user)).await?;
     let hashes = match account.as_ref().and_then(|account| account.state.email_hash()) {
         Some(hash) => addresses::hashes_of(ports, hash).await?,
         None => Vec::new(),
@@ -97,7 +97,7 @@ pub async fn delete_if_erased(ports: &Ports, user: UserId) -> Result<bool, Probl
 
 async fn end_account(ports: &Ports, user: UserId, origin: &Origin) -> Result<Option<Position>, Problem> {
     let stream = User::stream(user);
-    let before = ports.accounts.users.load(&stream).await?;
+    let before = ports.aggregates.users.load(&stream).await?;
     let hash = before.as_ref().and_then(|before| before.state.email_hash());
     let hashes = match hash {
         Some(hash) => addresses::hashes_of(ports, hash).await?,
@@ -108,10 +108,10 @@ async fn end_account(ports: &Ports, user: UserId, origin: &Origin) -> Result<Opt
     // The alias is deleted before the claim is released: `sign_up` relies on this order.
     ports.people.delete_alias(hash.as_str()).await?;
     let erase = CommandRequest::new(stream.clone(), UserCommand::Erase, origin.step("erase user"));
-    let erased = ports.accounts.users.execute(erase).await.map_err(problem)?;
+    let erased = ports.aggregates.users.execute(erase).await.map_err(problem)?;
     let release = ClaimCommand::Release { owner: stream.to_string(), epoch: erased.state.epoch() };
     let release = CommandRequest::new(Claim::of_email(hash), release, origin.step("release e-mail address"));
-    let released = ports.claims.execute(release).await.map_err(problem)?;
+    let released = ports.aggregates.claims.execute(release).await.map_err(problem)?;
     Ok(Some(erased.position.max(released.position)))
 }
 
@@ -134,7 +134,7 @@ async fn record_on_order(
     let origin = origin.step(&format!("erase {order}"));
     let erase = OrderCommand::Erase { person: person.clone() };
     let erase = CommandRequest::new(Order::stream(order), erase, origin);
-    ports.orders.execute(erase).await.map_err(problem)
+    ports.aggregates.orders.execute(erase).await.map_err(problem)
 }
 
 /// Erases the guest of an order.

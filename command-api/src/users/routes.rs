@@ -8,7 +8,6 @@ use souk_domain::user::{User, UserCommand};
 use souk_domain::{AddressId, CustomerId};
 use souk_http::body::NoBody;
 use souk_http::headers::WriteHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::{POSITION, PasswordShape, WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson};
 use souk_sign_in::Password;
@@ -28,7 +27,7 @@ fn address_id(text: &str) -> Result<AddressId, Problem> {
 
 /// Changes the caller's name and phone number.
 #[utoipa::path(put, path = "/api/users/me", tag = "users", request_body = ProfileRequest,
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn change_profile(
     State(ports): State<Ports>,
     caller: Caller,
@@ -40,12 +39,12 @@ pub async fn change_profile(
     let name = body.value.name.read("/name")?;
     let phone = body.value.phone.read("/phone")?;
     let command = UserCommand::ChangeProfile { user, name, phone };
-    send(&*ports.accounts.users, write.request(User::stream(user), command), &user).await
+    send(&*ports.aggregates.users, write.request(User::stream(user), command), &user).await
 }
 
 /// Adds an address to the caller's address book.
 #[utoipa::path(post, path = "/api/users/me/addresses", tag = "users", request_body = EntryRequest,
-    responses((status = 201, body = Written, headers(("Location" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, body = Written, headers(("Location" = String)))))]
 pub async fn add_address(
     State(ports): State<Ports>,
     caller: Caller,
@@ -57,7 +56,7 @@ pub async fn add_address(
     let (entry, is_default) = body.value.read()?;
     let id = AddressId(write.origin.command_id.creates("address"));
     let command = UserCommand::AddAddress { user, entry: Box::new(entry), is_default };
-    let response = send(&*ports.accounts.users, write.request(User::stream(user), command), &id).await?;
+    let response = send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await?;
     let location = Some(format!("/api/users/me/addresses/{id}"));
     Ok(WriteResponse { status: StatusCode::CREATED, location, ..response })
 }
@@ -65,7 +64,7 @@ pub async fn add_address(
 /// Replaces an address in the caller's address book.
 #[utoipa::path(put, path = "/api/users/me/addresses/{id}", tag = "users", request_body = EntryRequest,
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn change_address(
     State(ports): State<Ports>,
     caller: Caller,
@@ -79,13 +78,13 @@ pub async fn change_address(
         Write::new(&ports, &caller, &headers, &format!("PUT /api/users/me/addresses/{id}"), &body.raw);
     let (entry, is_default) = body.value.read()?;
     let command = UserCommand::ChangeAddress { user, id, entry: Box::new(entry), is_default };
-    send(&*ports.accounts.users, write.request(User::stream(user), command), &id).await
+    send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await
 }
 
 /// Removes an address from the caller's address book.
 #[utoipa::path(delete, path = "/api/users/me/addresses/{id}", tag = "users",
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn remove_address(
     State(ports): State<Ports>,
     caller: Caller,
@@ -96,13 +95,13 @@ pub async fn remove_address(
     let id = address_id(&id)?;
     let write = Write::new(&ports, &caller, &headers, &format!("DELETE /api/users/me/addresses/{id}"), &[]);
     let command = UserCommand::RemoveAddress { id };
-    send(&*ports.accounts.users, write.request(User::stream(user), command), &id).await
+    send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await
 }
 
 /// Makes an address the caller's default address, instead of the previous one.
 #[utoipa::path(put, path = "/api/users/me/addresses/{id}/default", tag = "users",
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn set_default_address(
     State(ports): State<Ports>,
     caller: Caller,
@@ -115,12 +114,12 @@ pub async fn set_default_address(
     let route = format!("PUT /api/users/me/addresses/{id}/default");
     let write = Write::new(&ports, &caller, &headers, &route, &[]);
     let command = UserCommand::SetDefaultAddress { id };
-    send(&*ports.accounts.users, write.request(User::stream(user), command), &id).await
+    send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await
 }
 
 /// Changes the caller's preferences.
 #[utoipa::path(put, path = "/api/users/me/preferences", tag = "users", request_body = PreferencesRequest,
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written)))]
 pub async fn change_preferences(
     State(ports): State<Ports>,
     caller: Caller,
@@ -131,13 +130,13 @@ pub async fn change_preferences(
     let write = Write::new(&ports, &caller, &headers, "PUT /api/users/me/preferences", &body.raw);
     let preferences = body.value.read()?;
     let command = UserCommand::ChangePreferences(preferences);
-    send(&*ports.accounts.users, write.request(User::stream(user), command), &user).await
+    send(&*ports.aggregates.users, write.request(User::stream(user), command), &user).await
 }
 
 /// Erases the caller's account and personal data. This cannot be undone. Their orders stay, without personal
 /// data.
 #[utoipa::path(delete, path = "/api/users/me", tag = "users", request_body = EraseRequest,
-    responses((status = 202, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 202, headers(("X-Position" = String)))))]
 pub async fn erase_me(
     State(ports): State<Ports>,
     caller: Caller,
@@ -160,7 +159,7 @@ pub async fn erase_me(
 /// Erases a customer's account and personal data. This cannot be undone. The response is 404 if the shop has
 /// no data of this customer. For admins.
 #[utoipa::path(delete, path = "/api/users/{id}", tag = "users", params(("id" = String, Path, max_length = 64)),
-    responses((status = 202, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 202, headers(("X-Position" = String)))))]
 pub async fn erase_customer(
     State(ports): State<Ports>,
     caller: Caller,

@@ -253,7 +253,7 @@ async fn an_e_mail_address_is_verified_with_the_mailed_token() {
     shop.as_user(&ada.text("accessToken"), verify(&token)).await.done(204);
     shop.send(verify(&token)).await.refused(422, "validation-failed");
     let stream = souk_domain::user::User::stream(UserId(user.parse().unwrap()));
-    let loaded = shop.ports.accounts.users.load(&stream).await.unwrap().unwrap();
+    let loaded = shop.ports.aggregates.users.load(&stream).await.unwrap().unwrap();
     assert!(loaded.state.account().unwrap().is_verified);
 }
 
@@ -317,7 +317,12 @@ async fn sign_up_with_hash(shop: &TestShop, email: &str) -> (UserId, EmailHash) 
     let correlation = CorrelationId::parse("then").unwrap();
     let origin = || Origin::new(ports.clock.new_id(), Actor::new("test", "then"), correlation.clone());
     let claim = ClaimCommand::Claim { owner: User::stream(user).to_string(), epoch: 0 };
-    ports.claims.execute(CommandRequest::new(Claim::of_email(&hash), claim, origin())).await.unwrap();
+    ports
+        .aggregates
+        .claims
+        .execute(CommandRequest::new(Claim::of_email(&hash), claim, origin()))
+        .await
+        .unwrap();
     let phc = ports.accounts.passwords.hash(Password::typed(PASSWORD.to_owned())).await.unwrap();
     ports.accounts.credentials.set_password(&user.customer(), &phc).await.unwrap();
     let registration = Registration {
@@ -329,7 +334,12 @@ async fn sign_up_with_hash(shop: &TestShop, email: &str) -> (UserId, EmailHash) 
         role: UserRole::Customer,
     };
     let register = UserCommand::Register(Box::new(registration));
-    ports.accounts.users.execute(CommandRequest::new(User::stream(user), register, origin())).await.unwrap();
+    ports
+        .aggregates
+        .users
+        .execute(CommandRequest::new(User::stream(user), register, origin()))
+        .await
+        .unwrap();
     (user, hash)
 }
 
@@ -344,7 +354,7 @@ async fn an_account_of_an_older_log_signs_in_and_the_next_with_its_address_has_a
     shop.as_user(&ada.text("accessToken"), gone).await.done(202);
     let next = signed_up(&shop, "ada@example.org").await;
     let next = UserId(next.text("id").parse().unwrap());
-    let loaded = shop.ports.accounts.users.load(&User::stream(next)).await.unwrap().unwrap();
+    let loaded = shop.ports.aggregates.users.load(&User::stream(next)).await.unwrap().unwrap();
     assert_ne!(loaded.state.email_hash(), Some(&hash));
     shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
 }

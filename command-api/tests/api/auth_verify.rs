@@ -14,7 +14,8 @@ fn verify(body: &Value) -> Call {
 
 /// Returns true if the owner of the account's address is proven. Asserts that the address is verified.
 async fn is_proven(shop: &TestShop, user: &str) -> bool {
-    let loaded = shop.ports.accounts.users.load(&User::stream(UserId(user.parse().unwrap()))).await.unwrap();
+    let loaded =
+        shop.ports.aggregates.users.load(&User::stream(UserId(user.parse().unwrap()))).await.unwrap();
     let state = loaded.unwrap().state;
     let account = state.account().unwrap();
     assert!(account.is_verified);

@@ -9,7 +9,7 @@ use crate::shop::{Call, TestShop, product};
 
 async fn state(shop: &TestShop, cart: &str) -> CartState {
     let cart = CartId(cart.parse().unwrap());
-    (*shop.ports.carts.load(&Cart::stream(cart)).await.unwrap().unwrap().state).clone()
+    (*shop.ports.aggregates.carts.load(&Cart::stream(cart)).await.unwrap().unwrap().state).clone()
 }
 
 fn units(state: &CartState, sku: &str) -> u32 {
@@ -146,7 +146,12 @@ async fn an_interrupted_merge_is_completed_once_by_the_next_one() {
     let id = Uuid::from_u128(77);
     let origin = Origin::new(id, Actor::new("customer", "ada"), CorrelationId::from(id));
     let command = CartCommand::GiveAway { into, at_revision: 0 };
-    shop.ports.carts.execute(CommandRequest::new(Cart::stream(from), command, origin)).await.unwrap();
+    shop.ports
+        .aggregates
+        .carts
+        .execute(CommandRequest::new(Cart::stream(from), command, origin))
+        .await
+        .unwrap();
     assert!(state(&shop, &guest_cart).await.is_empty());
     assert_eq!(
         units(&state(&shop, &own).await, "heart"),
@@ -161,7 +166,7 @@ async fn an_interrupted_merge_is_completed_once_by_the_next_one() {
     merge("bob").await.done(200);
     let bobs = CartId::of_customer(&CustomerId::parse("bob").unwrap());
     assert!(
-        shop.ports.carts.load(&Cart::stream(bobs)).await.unwrap().is_none(),
+        shop.ports.aggregates.carts.load(&Cart::stream(bobs)).await.unwrap().is_none(),
         "the lines belong to ada's cart"
     );
     for _ in 0..3 {

@@ -16,8 +16,14 @@ async fn counted(units: i64) -> TestShop {
 }
 
 async fn stock(shop: &TestShop) -> (i64, i64) {
-    let loaded =
-        shop.ports.stock.load(&Stock::stream(&Sku::parse("85123A").unwrap())).await.unwrap().unwrap();
+    let loaded = shop
+        .ports
+        .aggregates
+        .stock
+        .load(&Stock::stream(&Sku::parse("85123A").unwrap()))
+        .await
+        .unwrap()
+        .unwrap();
     (loaded.state.on_hand(), loaded.state.reserved())
 }
 

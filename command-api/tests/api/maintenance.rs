@@ -79,7 +79,7 @@ async fn a_parked_entity_is_retried_or_its_event_is_skipped_with_a_recorded_reas
     let body = json!({"owner": "orders", "entity": "a", "reason": "a carrier that never was"});
     let response = shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.done(200);
     assert_eq!(response.body["events"], 2);
-    let skips = shop.ports.skips.load(&Skips::stream("orders")).await.unwrap().unwrap();
+    let skips = shop.ports.aggregates.skips.load(&Skips::stream("orders")).await.unwrap().unwrap();
     let skip = Skip { stream: StreamName::new("order", "a"), revision: Revision(3), key: Some("a".into()) };
     assert_eq!(skips.state.skipped, [skip]);
     shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.refused(404, "not-found");
@@ -90,7 +90,7 @@ async fn an_event_that_a_process_wrote_itself_is_never_skipped() {
     let shop = TestShop::open().await;
     let body = json!({"owner": "checkout", "entity": "a", "reason": "x"});
     shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.refused(409, "still-parked");
-    assert!(shop.ports.skips.load(&Skips::stream("checkout")).await.unwrap().is_none());
+    assert!(shop.ports.aggregates.skips.load(&Skips::stream("checkout")).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn an_event_that_stops_a_rebuild_is_skipped_by_its_position() {
     }
     skip("57").await.refused(404, "not-found");
     assert_eq!(skip("58").await.done(200).body["events"], 0);
-    let skips = shop.ports.skips.load(&Skips::stream("orders")).await.unwrap().unwrap();
+    let skips = shop.ports.aggregates.skips.load(&Skips::stream("orders")).await.unwrap().unwrap();
     let skipped = Skip { stream: StreamName::new("order", "b"), revision: Revision(4), key: None };
     assert_eq!(skips.state.skipped, [skipped]);
 }

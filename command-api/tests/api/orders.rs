@@ -15,7 +15,7 @@ fn order(body: &Value) -> Call {
 
 async fn state(shop: &TestShop, id: &str) -> OrderState {
     let stream = Order::stream(OrderId(id.parse().unwrap()));
-    (*shop.ports.orders.load(&stream).await.unwrap().unwrap().state).clone()
+    (*shop.ports.aggregates.orders.load(&stream).await.unwrap().unwrap().state).clone()
 }
 
 pub(crate) async fn confirmed(shop: &TestShop) -> String {

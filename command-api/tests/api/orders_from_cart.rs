@@ -32,7 +32,7 @@ async fn ordering_a_cart_empties_it() {
     add(&shop, "heart").await;
     let order = shop.customer("ada", from_cart()).await.done(202);
     assert_eq!(order.text("status"), "PLACED");
-    let cart = shop.ports.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap();
+    let cart = shop.ports.aggregates.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap();
     assert!(cart.state.is_empty());
     assert_eq!(shop.event_types(&Cart::stream(adas_cart())), ["cart.item-added", "cart.checked-out"]);
 }
@@ -172,7 +172,7 @@ async fn the_checkout_and_the_request_place_one_order() {
     );
     let place = OrderCommand::Place(Box::new(draft));
     let request = CommandRequest::new(Order::stream(order), place, origin).repeatable();
-    shop.ports.orders.execute(request).await.unwrap();
+    shop.ports.aggregates.orders.execute(request).await.unwrap();
     assert_eq!(shop.event_types(&Order::stream(order)), ["order.placed"]);
 }
 
@@ -180,23 +180,34 @@ async fn the_checkout_and_the_request_place_one_order() {
 async fn a_changed_price_is_refused_unless_it_is_accepted() {
     let shop = TestShop::stocked().await;
     add(&shop, "heart").await;
-    let product_id =
-        shop.ports.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap().state.cart_lines()[0]
-            .product;
+    let product_id = shop
+        .ports
+        .aggregates
+        .carts
+        .load(&Cart::stream(adas_cart()))
+        .await
+        .unwrap()
+        .unwrap()
+        .state
+        .cart_lines()[0]
+        .product;
     let path = format!("/api/products/{product_id}");
     shop.admin(Call::put(&path, &product("heart", 300))).await.done(200);
     shop.customer("ada", from_cart()).await.refused(409, "price-changed").at("/cart", "price-changed");
     let accepted: Value = json!({"cart": true, "acceptPriceChanges": true});
     let id = shop.customer("ada", Call::post("/api/orders", &accepted)).await.done(202).text("id");
     let stream = Order::stream(OrderId(id.parse().unwrap()));
-    assert_eq!(shop.ports.orders.load(&stream).await.unwrap().unwrap().state.total().unwrap().amount, 600);
+    assert_eq!(
+        shop.ports.aggregates.orders.load(&stream).await.unwrap().unwrap().state.total().unwrap().amount,
+        600
+    );
 }
 
 #[tokio::test]
 async fn a_lower_price_is_used_and_reported() {
     let shop = TestShop::stocked().await;
     add(&shop, "heart").await;
-    let cart = shop.ports.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap();
+    let cart = shop.ports.aggregates.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap();
     let path = format!("/api/products/{}", cart.state.cart_lines()[0].product);
     shop.admin(Call::put(&path, &product("heart", 200))).await.done(200);
     let pounds = |amount: i64| json!({"amount": amount, "currency": "GBP"});
@@ -206,7 +217,10 @@ async fn a_lower_price_is_used_and_reported() {
     let repeat = shop.customer("ada", from_cart().key("k")).await.done(202);
     assert_eq!(repeat.body["priceChanges"], changes);
     let stream = Order::stream(OrderId(first.text("id").parse().unwrap()));
-    assert_eq!(shop.ports.orders.load(&stream).await.unwrap().unwrap().state.total().unwrap().amount, 400);
+    assert_eq!(
+        shop.ports.aggregates.orders.load(&stream).await.unwrap().unwrap().state.total().unwrap().amount,
+        400
+    );
 }
 
 #[tokio::test]
@@ -221,13 +235,22 @@ async fn a_withdrawn_sku_in_the_cart_refuses_the_order_and_the_cart_keeps_its_li
     let shop = TestShop::stocked().await;
     add(&shop, "heart").await;
     add(&shop, "star").await;
-    let lines = shop.ports.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap().state.cart_lines();
+    let lines = shop
+        .ports
+        .aggregates
+        .carts
+        .load(&Cart::stream(adas_cart()))
+        .await
+        .unwrap()
+        .unwrap()
+        .state
+        .cart_lines();
     shop.admin(Call::delete(&format!("/api/products/{}", lines[1].product))).await.done(200);
     let refused = shop.customer("ada", from_cart()).await.refused(422, "validation-failed");
     assert_eq!(refused.text("detail"), "/cart: SKU star is no longer for sale");
     refused.at("/cart", "withdrawn");
     assert_eq!(orders(&shop), 0);
-    let cart = shop.ports.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap();
+    let cart = shop.ports.aggregates.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap();
     assert_eq!(cart.state.cart_lines().len(), 2);
 }
 

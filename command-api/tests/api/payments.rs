@@ -21,7 +21,7 @@ pub(crate) async fn record(shop: &TestShop, payment: &str, command: PaymentComma
     let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
     let id = souk_eventsourcing::Clock::new_id(&*shop.clock);
     let origin = Origin::new(id, Actor::new("provider", "test"), CorrelationId::from(Uuid::nil()));
-    shop.ports.payments.execute(CommandRequest::new(stream, command, origin)).await.unwrap();
+    shop.ports.aggregates.payments.execute(CommandRequest::new(stream, command, origin)).await.unwrap();
 }
 
 /// Returns the command that records a declined attempt.

@@ -38,7 +38,7 @@ async fn pending(shop: &TestShop) -> String {
 
 async fn status(shop: &TestShop, payment: &str) -> Option<PaymentStatus> {
     let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
-    shop.ports.payments.load(&stream).await.unwrap().unwrap().state.status()
+    shop.ports.aggregates.payments.load(&stream).await.unwrap().unwrap().state.status()
 }
 
 #[tokio::test]
@@ -166,7 +166,7 @@ async fn refused_refund(shop: &TestShop) -> (String, String) {
 
 async fn debts(shop: &TestShop, payment: &str) -> usize {
     let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
-    shop.ports.payments.load(&stream).await.unwrap().unwrap().state.debts().len()
+    shop.ports.aggregates.payments.load(&stream).await.unwrap().unwrap().state.debts().len()
 }
 
 /// The body may have no `refundId`, the shop's id or the provider's id.
@@ -222,7 +222,8 @@ async fn two_payments_with_the_same_event_id_get_different_voids() {
     for _ in 0..2 {
         let payment = pending(&shop).await;
         let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
-        let order = shop.ports.payments.load(&stream).await.unwrap().unwrap().state.order().unwrap();
+        let order =
+            shop.ports.aggregates.payments.load(&stream).await.unwrap().unwrap().state.order().unwrap();
         record(&shop, &payment, PaymentCommand::Abandon { order }).await;
         let body = event("evt_same", "payment.authorized", &format!("pay_{payment}"), NOW);
         shop.send(signed(&body.to_string())).await.done(200);

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use souk_domain::OpenPort;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::executor::{Action, CommandResult, Executor};
 use souk_eventsourcing::store::FoundCommand;
@@ -79,7 +80,7 @@ impl Log {
 }
 
 /// A command port for one kind of aggregate.
-pub(crate) struct MemoryPort<D: Decider> {
+struct MemoryPort<D: Decider> {
     executor: Mutex<Executor<D>>,
     log: Arc<Mutex<Log>>,
     clock: Arc<dyn Clock>,
@@ -91,13 +92,20 @@ enum ExecutorResult<D: Decider> {
     Load(Result<Option<Loaded<D>>, StoreError>),
 }
 
-impl<D: Decider> MemoryPort<D> {
-    /// Opens a port over the log.
-    pub(crate) fn open(log: &Arc<Mutex<Log>>, clock: &Arc<dyn Clock>) -> Arc<dyn CommandPort<D>> {
-        let executor = Mutex::new(Executor::new(100, true));
-        Arc::new(Self { executor, log: Arc::clone(log), clock: Arc::clone(clock) })
-    }
+/// Opens command ports over one log in memory.
+pub(crate) struct MemoryPorts {
+    pub(crate) log: Arc<Mutex<Log>>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
 
+impl OpenPort for MemoryPorts {
+    fn open<D: Decider>(&self) -> Arc<dyn CommandPort<D>> {
+        let executor = Mutex::new(Executor::new(100, true));
+        Arc::new(MemoryPort { executor, log: Arc::clone(&self.log), clock: Arc::clone(&self.clock) })
+    }
+}
+
+impl<D: Decider> MemoryPort<D> {
     fn run(&self, start: impl FnOnce(&mut Executor<D>) -> Vec<Action<D>>) -> ExecutorResult<D> {
         let mut executor = self.executor.lock().unwrap();
         let mut log = self.log.lock().unwrap();

@@ -18,7 +18,7 @@ use souk_command_api::{Accounts, GuestOrder, OrderFinder, OrderOwner, Ports, Set
 use souk_domain::order::draft::order_code;
 use souk_domain::order::event::Placed;
 use souk_domain::order::{Order, OrderCommand};
-use souk_domain::{Currency, CustomerId, DebtId, OrderId, PaymentId, RefundId};
+use souk_domain::{AggregatePorts, Currency, CustomerId, DebtId, OrderId, PaymentId, RefundId};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::testkit::{KeysInMemory, noon};
 use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, StreamName, Timestamp};
@@ -36,7 +36,7 @@ use uuid::Uuid;
 
 use crate::documented::check_headers;
 use crate::maintenance::OneParked;
-use crate::port::{Log, MemoryPort};
+use crate::port::{Log, MemoryPorts};
 use crate::providers::Scripted;
 
 /// Secret of the webhook signature.
@@ -176,20 +176,15 @@ impl TestShop {
         let hashing = Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap();
         let comparisons = Arc::new(AtomicU64::new(0));
         let ports = Ports {
-            products: MemoryPort::open(&log, &clock),
-            claims: MemoryPort::open(&log, &clock),
-            stock: MemoryPort::open(&log, &clock),
-            carts: MemoryPort::open(&log, &clock),
-            orders: MemoryPort::open(&log, &clock),
-            payments: MemoryPort::open(&log, &clock),
-            webhooks: MemoryPort::open(&log, &clock),
-            skips: MemoryPort::open(&log, &clock),
+            aggregates: AggregatePorts::open(&MemoryPorts {
+                log: Arc::clone(&log),
+                clock: Arc::clone(&clock),
+            }),
             maintenance: Arc::new(OneParked::default()),
             clock: Arc::clone(&clock),
             people: Arc::new(KeysInMemory::default()),
             erased: Arc::default(),
             accounts: Accounts {
-                users: MemoryPort::open(&log, &clock),
                 credentials: Arc::new(SqliteCredentials::open(folder.path()).await.unwrap()),
                 passwords: Arc::new(CountedHashing(hashing, Arc::clone(&comparisons))),
                 outbox: Arc::new(MailFolder::new(folder.path(), Arc::clone(&clock))),
@@ -320,7 +315,12 @@ impl TestShop {
         let correlation = CorrelationId::from(Uuid::nil());
         let origin = Origin::new(self.clock.new_id(), Actor::new("process", "checkout"), correlation);
         let stream = Order::stream(order);
-        self.ports.orders.execute(CommandRequest::new(stream.clone(), command, origin)).await.unwrap();
+        self.ports
+            .aggregates
+            .orders
+            .execute(CommandRequest::new(stream.clone(), command, origin))
+            .await
+            .unwrap();
         let events = self.log.lock().unwrap().stream(&stream);
         self.ports.settled.observe(&events);
     }

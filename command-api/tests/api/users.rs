@@ -15,7 +15,7 @@ fn address(is_default: bool) -> Value {
 
 async fn account(shop: &TestShop, id: &str) -> Option<souk_domain::user::state::Account> {
     let stream = User::stream(UserId(id.parse().unwrap()));
-    let loaded = shop.ports.accounts.users.load(&stream).await.unwrap();
+    let loaded = shop.ports.aggregates.users.load(&stream).await.unwrap();
     loaded.and_then(|loaded| loaded.state.account().cloned())
 }
 
@@ -183,7 +183,7 @@ async fn an_order_of_an_erased_person_cannot_be_shipped_even_before_its_event_or
     shop.ports.people.erase(&order.guest(), shop.ports.clock.now()).await.unwrap();
     let ship = || Call::post(&format!("/api/orders/{id}/ship"), &json!({"carrier": "post"}));
     shop.admin(ship()).await.refused(409, "order-address-erased");
-    let loaded = shop.ports.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+    let loaded = shop.ports.aggregates.orders.load(&Order::stream(order)).await.unwrap().unwrap();
     assert_eq!(loaded.state.status(), Some(souk_domain::order::OrderStatus::Confirmed));
     // An address that the shop sets after the erasure is sealed with a key of its own, so it can be read.
     let to = json!({"name": "Desk 4", "line1": "1 Shop St", "city": "London", "country": "GB"});

@@ -22,6 +22,12 @@ pub enum CartCommand {
         /// Customer who owns the cart; `None` for a guest's cart.
         customer: Option<CustomerId>,
     },
+    /// Adds a SKU that is not for sale. The cart always refuses it; the command exists so that a repeated request
+    /// still finds the result of the first one.
+    AddNotForSale {
+        /// SKU to add.
+        sku: Sku,
+    },
     /// Sets the units of a line.
     Change {
         /// SKU of the line.
@@ -62,13 +68,16 @@ pub enum CartCommand {
         /// identifies this transfer.
         at_revision: u64,
     },
-    /// Turns the lines into an order, and empties the cart. For an empty cart, the result can be the order
-    /// that was placed a moment ago.
+    /// Turns the lines into an order, and empties the cart.
     CheckOut {
         /// The complete order. After a crash the order is placed from this data.
         draft: Box<Draft>,
-        /// Order that an equal request placed a moment ago. An empty cart returns this order.
-        recalls: Option<OrderId>,
+    },
+    /// Returns the order that an equal request placed from this cart a moment ago. Refused if the cart has lines
+    /// again.
+    RecallOrder {
+        /// The order of the equal request; `None` if there is no such order, which is refused.
+        order: Option<OrderId>,
     },
     /// Puts the lines of a failed order back into the cart, once.
     GiveBack {

@@ -31,6 +31,7 @@ pub fn decide(state: &CartState, command: &CartCommand, now: Timestamp) -> Decis
             };
             add(state, line, customer.clone())
         }
+        CartCommand::AddNotForSale { sku } => Err(CartRejection::NotForSale { sku: sku.clone() }),
         CartCommand::Change { sku, quantity, unit_price } => change(state, sku, *quantity, *unit_price),
         CartCommand::Remove { sku } => Ok(remove(state, sku)),
         CartCommand::Clear => Ok(clear(state)),
@@ -38,7 +39,8 @@ pub fn decide(state: &CartState, command: &CartCommand, now: Timestamp) -> Decis
             Ok(merge(state, (*from, *from_revision), lines, *previous_transfer, customer))
         }
         CartCommand::GiveAway { into, at_revision } => Ok(give_away(state, *into, *at_revision)),
-        CartCommand::CheckOut { draft, recalls } => check_out(state, draft, *recalls, now),
+        CartCommand::CheckOut { draft } => check_out(state, draft),
+        CartCommand::RecallOrder { order } => recall_order(state, *order, now),
         CartCommand::GiveBack { order, lines } => Ok(give_back(state, *order, lines)),
     }
 }
@@ -211,11 +213,18 @@ fn give_away(state: &CartState, into: CartId, at_revision: u64) -> Vec<CartEvent
     vec![MergedAway { into, at_revision, lines, is_owed: true }.into()]
 }
 
-fn check_out(state: &CartState, draft: &Draft, recalls: Option<OrderId>, now: Timestamp) -> Decision {
+fn recall_order(state: &CartState, order: Option<OrderId>, now: Timestamp) -> Decision {
+    if !state.is_empty() {
+        return Err(CartRejection::Changed);
+    }
+    let recent = state.recent_order(now).filter(|recent| order == Some(*recent));
+    let order = recent.ok_or(CartRejection::Empty)?;
+    Ok(vec![OrderRecalled { order }.into()])
+}
+
+fn check_out(state: &CartState, draft: &Draft) -> Decision {
     if state.is_empty() {
-        let recent = state.recent_order(now).filter(|order| recalls == Some(*order));
-        let order = recent.ok_or(CartRejection::Empty)?;
-        return Ok(vec![OrderRecalled { order }.into()]);
+        return Err(CartRejection::Empty);
     }
     let mut ordered: BTreeMap<&Sku, u64> = BTreeMap::new();
     for line in &draft.lines {

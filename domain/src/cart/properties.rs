@@ -136,28 +136,26 @@ impl Model {
         }
         self.orders += 1;
         let order = OrderId(Uuid::from_u128(self.orders));
-        let command = CartCommand::CheckOut { draft: Box::new(draft(order, &lines, now)), recalls: None };
+        let command = CartCommand::CheckOut { draft: Box::new(draft(order, &lines, now)) };
         self.out.insert(self.orders, lines);
         self.units.clear();
         self.last = Some((self.orders, now));
         (command, Ok(()))
     }
 
-    /// Checks out lines that differ from those in the cart.
+    /// Checks out lines that differ from those in the cart; recalls the last order if the cart is empty.
     fn check_out_other(&mut self, units: &Units, now: Timestamp) -> (CartCommand, Result<(), &'static str>) {
         let lines: Vec<CartLine> = units.iter().map(|(n, units)| line(*n, *units, 1)).collect();
         if !self.units.is_empty() && lines == self.lines() {
             return self.check_out(now);
         }
-        let recalls = self.last.map(|(order, _)| OrderId(Uuid::from_u128(order)));
+        if self.units.is_empty() {
+            let order = self.last.map(|(order, _)| OrderId(Uuid::from_u128(order)));
+            let expected = if self.has_recent_order(now) { Ok(()) } else { Err("cart-empty") };
+            return (CartCommand::RecallOrder { order }, expected);
+        }
         let draft = Box::new(draft(OrderId(Uuid::nil()), &lines, now));
-        let command = CartCommand::CheckOut { draft, recalls };
-        let expected = match (self.units.is_empty(), self.has_recent_order(now)) {
-            (true, true) => Ok(()),
-            (true, false) => Err("cart-empty"),
-            (false, _) => Err("cart-changed"),
-        };
-        (command, expected)
+        (CartCommand::CheckOut { draft }, Err("cart-changed"))
     }
 
     fn give_back(&mut self, order: u128) -> CartCommand {

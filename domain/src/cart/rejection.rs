@@ -15,6 +15,12 @@ pub enum CartRejection {
     /// The cart has the maximum number of lines.
     #[error("a cart has at most {LINES_MAX} lines")]
     Full,
+    /// The SKU is not for sale.
+    #[error("SKU {sku} is not for sale")]
+    NotForSale {
+        /// SKU of the request.
+        sku: Sku,
+    },
     /// The request adds 0 units.
     #[error("1 to {LINE_UNITS_MAX} units can be added, but 0 were requested")]
     NoUnits,
@@ -68,6 +74,7 @@ impl Rejection for CartRejection {
         match self {
             Self::Empty => "cart-empty",
             Self::Full => "cart-full",
+            Self::NotForSale { .. } => "unknown-sku",
             Self::NoUnits | Self::QuantityLimit { .. } => "quantity-limit",
             Self::TotalTooLarge => "total-too-large",
             Self::CurrencyMismatch { .. } => "currency-mismatch",

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use souk_domain::{CartId, Money};
 use souk_http::headers::ReadHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::MoneyShape;
 use souk_http::{Caller, Problem};
 use souk_projections::carts::CartRow;
@@ -32,8 +31,7 @@ type Row = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<i64>);
 #[utoipa::path(
     get, path = "/api/cart", tag = "cart",
     params(ReadYourWrites),
-    responses((status = 200, body = CartAnswer, headers(("ETag" = String))),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = CartAnswer, headers(("ETag" = String))))
 )]
 async fn get(
     State(state): State<QueryState>,

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use souk_http::headers::ReadHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::{Caller, Problem, StrictQuery, paging};
 use souk_projections::payment_debts::PaymentDebtRow;
 use utoipa_axum::router::OpenApiRouter;
@@ -44,8 +43,7 @@ struct DeadLettersQuery {
 #[utoipa::path(
     get, path = "/api/payments/provider/dead-letters", tag = "payments",
     params(DeadLettersQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<DeadLetterAnswer>),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = ListOf<DeadLetterAnswer>))
 )]
 async fn list(
     State(state): State<QueryState>,

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use souk_http::headers::ReadHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::{Caller, Problem, StrictQuery, paging};
 use souk_projections::stock::StockRow;
 use utoipa_axum::router::OpenApiRouter;
@@ -43,8 +42,7 @@ struct StockQuery {
 #[utoipa::path(
     get, path = "/api/inventory/stock", tag = "inventory",
     params(StockQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<StockAnswer>),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = ListOf<StockAnswer>))
 )]
 async fn list(
     State(state): State<QueryState>,
@@ -75,8 +73,7 @@ async fn list(
 #[utoipa::path(
     get, path = "/api/inventory/stock/{sku}", tag = "inventory",
     params(("sku" = String, Path, example = "85123A"), ReadYourWrites),
-    responses((status = 200, body = StockAnswer, headers(("ETag" = String))),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = StockAnswer, headers(("ETag" = String))))
 )]
 async fn get(
     State(state): State<QueryState>,

@@ -9,7 +9,6 @@ use souk_eventsourcing::causation::{Node, OutputStatus, tree};
 use souk_eventsourcing::process::{RecordedInputKind, RecordedOutputKind};
 use souk_eventsourcing::{CorrelationId, Position, RecordedEvent};
 use souk_http::correlation::in_log;
-use souk_http::problem::ProblemBody;
 use souk_http::{Caller, Problem};
 
 use super::response::{CorrelationAnswer, NodeAnswer, OutcomeAnswer, OutputEnd, OutputKind, ParkedHere};
@@ -32,8 +31,7 @@ type ParkedRow = (String, String, String, String, i64, String);
 #[utoipa::path(
     get, path = "/api/admin/correlations/{id}", tag = "operations",
     params(("id" = String, Path, pattern = "^[!-~]{1,128}$", example = "4f1e2c", description = "The `X-Correlation-Id` of the request")),
-    responses((status = 200, body = CorrelationAnswer),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = CorrelationAnswer))
 )]
 pub(crate) async fn read(
     State(state): State<LogBrowser>,

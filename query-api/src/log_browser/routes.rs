@@ -7,7 +7,6 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::Value;
 use souk_eventsourcing::{EventStore, Position, RecordedEvent, Revision, StreamName, Timestamp};
-use souk_http::problem::ProblemBody;
 use souk_http::{Problem, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -89,8 +88,7 @@ impl Until {
     get, path = "/api/admin/streams/{stream}", tag = "operations",
     params(("stream" = String, Path, pattern = r"^[a-z]+-(.|\s)+$", max_length = 300, example = "stock-85123A",
         description = "Name of the stream: a category in lower-case letters, a dash and an id, at most 300 bytes"), StreamQuery),
-    responses((status = 200, body = StreamAnswer),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = StreamAnswer))
 )]
 async fn read(
     State(state): State<LogBrowser>,

@@ -8,7 +8,6 @@ use souk_domain::{CustomerId, Email, OrderId, PaymentId};
 use souk_http::closed_texts::OrderStatusShape;
 use souk_http::guard::Target;
 use souk_http::headers::ReadHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::LookupShape;
 use souk_http::{Caller, Problem, StrictJson, StrictQuery, paging};
 use souk_projections::orders::OrderRow;
@@ -80,8 +79,7 @@ pub(crate) fn may_see(caller: &Caller, order: &OrderRow) -> bool {
 #[utoipa::path(
     get, path = "/api/orders", tag = "orders",
     params(OrdersQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<OrderAnswer>),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = ListOf<OrderAnswer>))
 )]
 async fn list(
     State(state): State<QueryState>,
@@ -119,8 +117,7 @@ async fn list(
     post, path = "/api/orders/lookup", tag = "orders",
     request_body = LookupShape,
     params(ReadYourWrites),
-    responses((status = 200, body = OrderAnswer, headers(("ETag" = String))),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = OrderAnswer, headers(("ETag" = String))))
 )]
 async fn lookup(
     State(state): State<QueryState>,
@@ -204,8 +201,7 @@ fn listed_customer(caller: &Caller, customer_id: Option<&str>) -> Result<Option<
 #[utoipa::path(
     get, path = "/api/orders/{id}", tag = "orders",
     params(("id" = String, Path, format = "uuid"), ReadYourWrites),
-    responses((status = 200, body = OrderAnswer, headers(("ETag" = String))),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = OrderAnswer, headers(("ETag" = String))))
 )]
 async fn get(
     State(state): State<QueryState>,

@@ -5,7 +5,6 @@ use axum::extract::State;
 use serde::Deserialize;
 use souk_eventsourcing::Timestamp;
 use souk_http::headers::ReadHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::{Caller, Problem, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -44,8 +43,7 @@ type Row = (String, String, String, String, i64, i64, String, i64, i64);
 #[utoipa::path(
     get, path = "/api/admin/parked", tag = "operations",
     params(ParkedQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<ParkedAnswer>),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = ListOf<ParkedAnswer>))
 )]
 async fn list(
     State(state): State<QueryState>,

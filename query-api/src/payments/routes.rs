@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use souk_http::headers::ReadHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::{Caller, Problem, StrictQuery, paging};
 use souk_projections::orders::OrderRow;
 use souk_projections::payments::PaymentRow;
@@ -43,8 +42,7 @@ struct PaymentsQuery {
 #[utoipa::path(
     get, path = "/api/payments", tag = "payments",
     params(PaymentsQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<PaymentAnswer>),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = ListOf<PaymentAnswer>))
 )]
 async fn list(
     State(state): State<QueryState>,
@@ -75,8 +73,7 @@ async fn list(
 #[utoipa::path(
     get, path = "/api/payments/{id}", tag = "payments",
     params(("id" = String, Path, format = "uuid"), ReadYourWrites),
-    responses((status = 200, body = PaymentAnswer, headers(("ETag" = String))),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = PaymentAnswer, headers(("ETag" = String))))
 )]
 async fn get(
     State(state): State<QueryState>,

@@ -6,7 +6,6 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use souk_domain::folding::{category_path, folded, searched};
 use souk_http::headers::ReadHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::{Caller, Problem, StrictQuery, paging};
 use souk_projections::products::ProductRow;
 use souk_projections::sort_key::sort_key;
@@ -173,8 +172,7 @@ type Row = (String, Option<Vec<u8>>, Option<String>, Option<i64>, Option<i64>);
 #[utoipa::path(
     get, path = "/api/products", tag = "products",
     params(ProductsQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<ProductAnswer>),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = ListOf<ProductAnswer>))
 )]
 async fn list(
     State(state): State<QueryState>,
@@ -267,8 +265,7 @@ fn group_rows(rows: Vec<Row>) -> Result<(Vec<(String, ProductRow)>, Available), 
 #[utoipa::path(
     get, path = "/api/products/{id}", tag = "products",
     params(("id" = String, Path, format = "uuid"), ReadYourWrites),
-    responses((status = 200, body = ProductAnswer, headers(("ETag" = String))),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = ProductAnswer, headers(("ETag" = String))))
 )]
 async fn get(
     State(state): State<QueryState>,

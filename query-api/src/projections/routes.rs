@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use souk_http::headers::ReadHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::{Caller, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,8 +19,7 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
 #[utoipa::path(
     get, path = "/api/admin/projections", tag = "operations",
     params(ReadYourWrites),
-    responses((status = 200, body = ProjectionsAnswer),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = ProjectionsAnswer))
 )]
 async fn list(
     State(state): State<QueryState>,

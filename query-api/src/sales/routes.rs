@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use souk_http::headers::ReadHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::shapes::MoneyShape;
 use souk_http::{Caller, Problem, StrictQuery};
 use utoipa_axum::router::OpenApiRouter;
@@ -44,8 +43,7 @@ struct SalesQuery {
 #[utoipa::path(
     get, path = "/api/orders/admin/sales", tag = "orders",
     params(SalesQuery, ReadYourWrites),
-    responses((status = 200, body = SalesAnswer),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = SalesAnswer))
 )]
 async fn report(
     State(state): State<QueryState>,

@@ -13,7 +13,6 @@ use futures_util::stream;
 use serde::Serialize;
 use souk_domain::{CartId, CustomerId};
 use souk_http::headers::ReadHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::sign_ins::SignInAnswer;
 use souk_http::{Caller, Problem};
 use uuid::Uuid;
@@ -42,8 +41,7 @@ const SIGN_INS_MAX: usize = 10_000;
 /// first to the end or has closed its connection.
 #[utoipa::path(get, path = "/api/users/me/export", tag = "users",
     params(ReadYourWrites),
-    responses((status = 200, body = ExportAnswer),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = ExportAnswer)))]
 pub(super) async fn export(
     State(state): State<QueryState>,
     caller: Caller,

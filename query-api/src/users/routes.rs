@@ -4,7 +4,6 @@ use axum::extract::State;
 use souk_domain::UserId;
 use souk_eventsourcing::{KeyRing, Position};
 use souk_http::headers::ReadHeaders;
-use souk_http::problem::ProblemBody;
 use souk_http::{Caller, Problem};
 use souk_projections::users::UserRow;
 use utoipa_axum::router::OpenApiRouter;
@@ -66,8 +65,7 @@ impl OwnAccount {
 
 /// Shows the caller's account.
 #[utoipa::path(get, path = "/api/users/me", tag = "users", params(ReadYourWrites),
-    responses((status = 200, body = UserAnswer, headers(("ETag" = String))),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = UserAnswer, headers(("ETag" = String)))))]
 async fn get(
     State(state): State<QueryState>,
     caller: Caller,
@@ -80,8 +78,7 @@ async fn get(
 /// Lists the caller's addresses.
 #[utoipa::path(get, path = "/api/users/me/addresses", tag = "users",
     params(ReadYourWrites),
-    responses((status = 200, body = BookAnswer, headers(("ETag" = String))),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = BookAnswer, headers(("ETag" = String)))))]
 async fn addresses(
     State(state): State<QueryState>,
     caller: Caller,
@@ -94,8 +91,7 @@ async fn addresses(
 /// Shows the caller's preferences.
 #[utoipa::path(get, path = "/api/users/me/preferences", tag = "users",
     params(ReadYourWrites),
-    responses((status = 200, body = PreferencesAnswer, headers(("ETag" = String))),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = PreferencesAnswer, headers(("ETag" = String)))))]
 async fn preferences(
     State(state): State<QueryState>,
     caller: Caller,

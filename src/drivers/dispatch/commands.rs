@@ -1,11 +1,7 @@
 //! Delivery of the commands of a process to their aggregates.
 
-use std::sync::Arc;
-
-use souk_domain::cart::Cart;
-use souk_domain::order::Order;
-use souk_domain::payment::{Payment, PaymentCommand};
-use souk_domain::stock::Stock;
+use souk_domain::AggregatePorts;
+use souk_domain::payment::PaymentCommand;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::log_pace::LogPace;
 use souk_eventsourcing::process::ProcessCommand;
@@ -20,18 +16,9 @@ use souk_process_managers::ShopCommand;
 /// line is enough for all.
 static WAITING_LOG_PACE: LogPace = LogPace::new();
 
-/// Command ports of the aggregates to which processes send commands.
+/// Sender of the commands of processes to the aggregates.
 #[derive(Clone)]
-pub struct ShopPorts {
-    /// Command port of carts.
-    pub carts: Arc<dyn CommandPort<Cart>>,
-    /// Command port of orders.
-    pub orders: Arc<dyn CommandPort<Order>>,
-    /// Command port of payments.
-    pub payments: Arc<dyn CommandPort<Payment>>,
-    /// Command port of stocks.
-    pub stock: Arc<dyn CommandPort<Stock>>,
-}
+pub struct CommandSender(pub AggregatePorts);
 
 /// Result of sending a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,16 +31,16 @@ pub enum Sent {
     Again(String),
 }
 
-impl ShopPorts {
+impl CommandSender {
     /// Sends the command once. If the result is [`Sent::Again`], the caller sends it again later: a command
     /// of a process is never given up.
     pub async fn send(&self, command: ShopCommand, origin: &Origin) -> Sent {
         let stream = command.stream();
         match command {
-            ShopCommand::Cart(_, command) => deliver(&*self.carts, stream, command, origin).await,
-            ShopCommand::Order(_, command) => deliver(&*self.orders, stream, command, origin).await,
-            ShopCommand::Payment(_, command) => deliver(&*self.payments, stream, command, origin).await,
-            ShopCommand::Stock(_, command) => deliver(&*self.stock, stream, command, origin).await,
+            ShopCommand::Cart(_, command) => deliver(&*self.0.carts, stream, command, origin).await,
+            ShopCommand::Order(_, command) => deliver(&*self.0.orders, stream, command, origin).await,
+            ShopCommand::Payment(_, command) => deliver(&*self.0.payments, stream, command, origin).await,
+            ShopCommand::Stock(_, command) => deliver(&*self.0.stock, stream, command, origin).await,
         }
     }
 
@@ -61,7 +48,7 @@ impl ShopPorts {
     pub async fn send_payment(&self, stream: StreamName, command: PaymentCommand, origin: &Origin) -> Sent {
         let mut attempt = 1;
         loop {
-            let sent = deliver(&*self.payments, stream.clone(), command.clone(), origin).await;
+            let sent = deliver(&*self.0.payments, stream.clone(), command.clone(), origin).await;
             let Sent::Again(why) = sent else { return sent };
             let wait = wait_after(attempt, origin.command_id.0.as_bytes());
             metrics::counter!("souk_payment_provider_answers_retried_total").increment(1);

@@ -20,7 +20,7 @@ use souk_eventsourcing::{Decider, PersonKeys, StreamName};
 use souk_process_managers::{Authorization, ProviderCall};
 use tokio::sync::Semaphore;
 
-use super::commands::{Sent, ShopPorts};
+use super::commands::{CommandSender, Sent};
 use souk_process_managers::{PaymentProvider, ProviderAnswer};
 
 /// Maximum number of attempts to authorize. After that, the authorization counts as declined.
@@ -50,7 +50,7 @@ pub struct Effects {
     provider: Arc<dyn PaymentProvider>,
     /// Keys that decrypt the payment tokens of buyers.
     people: Arc<dyn PersonKeys>,
-    ports: ShopPorts,
+    ports: CommandSender,
     call_max: Duration,
     authorizing: Lane,
     capturing: Lane,
@@ -96,7 +96,7 @@ impl Effects {
     pub fn new(
         provider: Arc<dyn PaymentProvider>,
         people: Arc<dyn PersonKeys>,
-        ports: ShopPorts,
+        ports: CommandSender,
         call_max: Duration,
     ) -> Self {
         // The metrics exist from the start, not only after the first refusal.

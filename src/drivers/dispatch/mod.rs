@@ -6,5 +6,5 @@
 mod commands;
 mod effects;
 
-pub use commands::{Sent, ShopPorts};
+pub use commands::{CommandSender, Sent};
 pub use effects::Effects;

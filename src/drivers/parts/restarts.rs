@@ -19,7 +19,7 @@ async fn count(shop: &Embedded, on_hand: i64) -> Position {
     let id = shop.ports.clock.new_id();
     let origin = Origin::new(id, Actor::new("test", "x"), CorrelationId::from(id));
     let count = CommandRequest::new(stream, StockCommand::Count { on_hand }, origin);
-    shop.ports.stock.execute(count).await.unwrap().position
+    shop.ports.aggregates.stock.execute(count).await.unwrap().position
 }
 
 async fn wait_for_readiness(shop: &Embedded, expected: bool) {

@@ -256,11 +256,11 @@ where
                 });
             }
             Action::Command(Outgoing { instance, output, content, origin }) => {
-                let shop = self.ports.shop.clone();
+                let sender = self.ports.sender.clone();
                 let job = Job { kind: Kind::Command, instance, output: Some(output) };
                 self.jobs.add(job, async move {
                     souk_fail_points::pass("dispatcher-before-send");
-                    match shop.send(content, &origin).await {
+                    match sender.send(content, &origin).await {
                         Sent::InLog => Outcome::InLog,
                         Sent::Answered(answer) => Outcome::Answered(answer),
                         Sent::Again(why) => Outcome::Again(why),

@@ -6,7 +6,7 @@ mod jobs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::drivers::dispatch::ShopPorts;
+use crate::drivers::dispatch::CommandSender;
 use souk_eventsourcing::parking::ParkingChange;
 use souk_eventsourcing::process::{
     Process, ProcessChange, ProcessRows, ProcessShape, ProcessStateError, ProcessStateStore,
@@ -41,7 +41,7 @@ pub struct ProcessPorts {
     /// Source of the current time.
     pub clock: SharedClock,
     /// Command ports of the aggregates.
-    pub shop: ShopPorts,
+    pub sender: CommandSender,
     /// Reactor that calls the payment provider.
     pub effects: Arc<dyn Reactor<ProviderCall>>,
 }
@@ -213,7 +213,7 @@ mod tests {
         let id = ports.clock.new_id();
         let origin = Origin::new(id, Actor::new("test", "x"), CorrelationId::from(id));
         let count = CommandRequest::new(stream, StockCommand::Count { on_hand: 1 }, origin);
-        let head = ports.stock.execute(count).await.unwrap().position;
+        let head = ports.aggregates.stock.execute(count).await.unwrap().position;
         test.shop.wait_for(head).await;
         let models = SqliteConnectOptions::new().filename(test.shop.read_models.path());
         let test = test.reopened(async || {

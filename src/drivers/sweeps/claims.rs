@@ -53,7 +53,7 @@ impl OpenClaims {
         let release = ClaimCommand::Release { owner: owner.to_string(), epoch };
         let stream = StreamName::new(Claim::CATEGORY, key);
         let request = CommandRequest::new(stream, release, origin(ports, self.name()));
-        ports.claims.execute(request).await.map_err(|error| error.to_string())?;
+        ports.aggregates.claims.execute(request).await.map_err(|error| error.to_string())?;
         tracing::info!(key, %owner, "an unused claim was released");
         Ok(())
     }
@@ -67,7 +67,7 @@ impl OpenClaims {
     ) -> Result<Option<u64>, String> {
         let fence = ProductCommand::Fence { sku: sku.clone() };
         let request = CommandRequest::new(owner, fence, origin(ports, self.name()));
-        let fenced = ports.products.execute(request).await.map_err(|error| error.to_string())?;
+        let fenced = ports.aggregates.products.execute(request).await.map_err(|error| error.to_string())?;
         Ok(fenced.state.variant(sku).is_none().then(|| fenced.state.epoch()))
     }
 
@@ -76,7 +76,7 @@ impl OpenClaims {
     async fn fenced_user(&self, ports: &Ports, owner: StreamName) -> Result<Option<u64>, String> {
         let user = User::of_stream(&owner);
         let request = CommandRequest::new(owner, UserCommand::Fence, origin(ports, self.name()));
-        let fenced = ports.accounts.users.execute(request).await.map_err(|error| error.to_string())?;
+        let fenced = ports.aggregates.users.execute(request).await.map_err(|error| error.to_string())?;
         if fenced.state.account().is_some() {
             return Ok(None);
         }

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use souk_command_api::Ports;
 use souk_command_api::users::erasure::{erase_customer, erase_guest};
+use souk_domain::AggregatePorts;
 use souk_domain::address::Address;
 use souk_domain::order::{Draft, Order, OrderCommand, OrderRejection, OrderStatus};
 use souk_domain::user::command::Registration;
@@ -84,9 +85,9 @@ fn with_interruption(
     before: impl Future<Output = ()> + Send + 'static,
 ) -> Ports {
     let before = Mutex::new(Some(Box::pin(before) as BoxFuture<'static, ()>));
-    let orders = Interrupted { orders: Arc::clone(&ports.orders), matches, before };
+    let orders = Interrupted { orders: Arc::clone(&ports.aggregates.orders), matches, before };
     Ports {
-        orders: Arc::new(orders),
+        aggregates: AggregatePorts { orders: Arc::new(orders), ..ports.aggregates.clone() },
         clock: Arc::new(ClockAhead(SignedDuration::from_hours(1))),
         ..ports.clone()
     }
@@ -110,7 +111,7 @@ async fn account(test: &TestShop) -> CustomerId {
         role: UserRole::Customer,
     };
     let register = UserCommand::Register(Box::new(registration));
-    ports.accounts.users.execute(test.request(User::stream(user), register)).await.unwrap();
+    ports.aggregates.users.execute(test.request(User::stream(user), register)).await.unwrap();
     user.customer()
 }
 
@@ -122,7 +123,7 @@ async fn ended_order(test: &TestShop) -> OrderId {
     let address = Personal::new(order.guest(), "shippingAddress", address);
     let draft = Draft { shipping_address: Some(address), ..draft };
     let place = test.request(Order::stream(order), OrderCommand::Place(Box::new(draft)));
-    test.shop.ports.orders.execute(place).await.unwrap();
+    test.shop.ports.aggregates.orders.execute(place).await.unwrap();
     wait_for_status(test, order, OrderStatus::Cancelled).await;
     order
 }
@@ -187,7 +188,7 @@ async fn a_guest_erasure_is_not_found_if_the_order_was_attached_meanwhile() {
     });
     let erased = erase_guest(&ports, order, &origin(&ports, "test")).await;
     assert_eq!(erased.map_err(|problem| problem.code()), Err("not-found"));
-    let loaded = ports.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+    let loaded = ports.aggregates.orders.load(&Order::stream(order)).await.unwrap().unwrap();
     assert_eq!(loaded.state.customer(), Some(&customer));
 }
 

@@ -306,7 +306,7 @@ impl UnfinishedErasures {
             ("order" | OrderId::READDRESSED, id) => {
                 let order = id.parse().map(OrderId).map_err(text)?;
                 // An order that was never placed contains no personal data.
-                let placed = ports.orders.load(&Order::stream(order)).await.map_err(text)?;
+                let placed = ports.aggregates.orders.load(&Order::stream(order)).await.map_err(text)?;
                 if let Some(placed) = placed {
                     finished = Finished::of_order(person, order, placed.state.customer());
                     forget_order(ports, order, person, &origin).await.map_err(problem)?;

@@ -226,7 +226,7 @@ impl UnattachedOrders {
         // The command fails if the order changed after the row was written. The next step then reads the new
         // row.
         let request = CommandRequest { if_match: Some(Revision(row.revision).into()), ..request };
-        ports.orders.execute(request).await.map_err(text)?;
+        ports.aggregates.orders.execute(request).await.map_err(text)?;
         Ok(())
     }
 }

@@ -53,7 +53,8 @@ impl Sweep for ReaddressedOrders {
 /// Destroys the key of an order's address if the order has ended. The sweep of erasures does the rest.
 async fn forget(ports: &Ports, person: &Person, is_old: bool) -> Result<(), String> {
     let Ok(order) = person.parts().1.parse().map(OrderId) else { return Ok(()) };
-    let loaded = ports.orders.load(&Order::stream(order)).await.map_err(|error| error.to_string())?;
+    let loaded =
+        ports.aggregates.orders.load(&Order::stream(order)).await.map_err(|error| error.to_string())?;
     let is_over = match loaded.and_then(|loaded| loaded.state.status()) {
         Some(OrderStatus::Placed | OrderStatus::PaymentPending | OrderStatus::Confirmed) | None => false,
         Some(OrderStatus::Shipped) => is_old,

@@ -27,7 +27,7 @@ impl Sweep for OverdueReservations {
         for sku in skus.iter().filter_map(|sku| Sku::parse(sku).ok()) {
             let origin = origin(ports, self.name());
             let request = CommandRequest::new(Stock::stream(&sku), StockCommand::ExpireDue, origin);
-            if let Err(error) = ports.stock.execute(request).await {
+            if let Err(error) = ports.aggregates.stock.execute(request).await {
                 tracing::warn!(%sku, %error, "overdue reservations could not be expired; the sweep will try again");
             }
         }

@@ -54,13 +54,13 @@ impl TestShop {
     }
 
     async fn owner(&self, sku: &Sku) -> Option<String> {
-        let claim = self.shop.ports.claims.load(&Claim::of_sku(sku)).await.unwrap().unwrap();
+        let claim = self.shop.ports.aggregates.claims.load(&Claim::of_sku(sku)).await.unwrap().unwrap();
         claim.state.held.as_ref().map(|held| held.owner.clone())
     }
 
     async fn claim(&self, sku: &Sku, owner: &StreamName) {
         let command = ClaimCommand::Claim { owner: owner.to_string(), epoch: 0 };
-        self.shop.ports.claims.execute(self.request(Claim::of_sku(sku), command)).await.unwrap();
+        self.shop.ports.aggregates.claims.execute(self.request(Claim::of_sku(sku), command)).await.unwrap();
     }
 }
 
@@ -91,7 +91,7 @@ async fn a_claim_without_its_product_is_released_after_a_minute_and_a_late_produ
     assert_eq!(test.owner(&sku()).await, Some(stream.to_string()));
     test.sweep(claims::OpenClaims, SignedDuration::from_secs(70)).await;
     assert_eq!(test.owner(&sku()).await, None);
-    let late = test.shop.ports.products.execute(test.request(stream, create()).creating()).await;
+    let late = test.shop.ports.aggregates.products.execute(test.request(stream, create()).creating()).await;
     assert!(late.is_err(), "the claim is released, so the late product must be refused");
 }
 
@@ -102,7 +102,7 @@ async fn a_claim_whose_product_holds_the_sku_stays() {
     test.claim(&sku(), &stream).await;
     // The product is created after the sweep has read the claim as open.
     let open = claims::OpenClaims;
-    test.shop.ports.products.execute(test.request(stream.clone(), create())).await.unwrap();
+    test.shop.ports.aggregates.products.execute(test.request(stream.clone(), create())).await.unwrap();
     open.release(&test.shop.ports, Claim::of_sku(&sku()).id(), stream.clone()).await.unwrap();
     test.sweep(claims::OpenClaims, SignedDuration::from_hours(1)).await;
     assert_eq!(test.owner(&sku()).await, Some(stream.to_string()));
@@ -116,11 +116,11 @@ async fn an_interrupted_sign_up_leaves_neither_a_claim_nor_a_password() {
     let stream = User::stream(user);
     let address = Claim::of_email(&EmailHash::of(&[1; 32], "ada@example.org"));
     let claim = ClaimCommand::Claim { owner: stream.to_string(), epoch: 0 };
-    ports.claims.execute(test.request(address.clone(), claim)).await.unwrap();
+    ports.aggregates.claims.execute(test.request(address.clone(), claim)).await.unwrap();
     let credentials = &ports.accounts.credentials;
     credentials.set_password(&user.customer(), "a hash").await.unwrap();
     test.sweep(claims::OpenClaims, SignedDuration::from_secs(70)).await;
-    assert!(ports.claims.load(&address).await.unwrap().unwrap().state.held.is_none());
+    assert!(ports.aggregates.claims.load(&address).await.unwrap().unwrap().state.held.is_none());
     assert_eq!(credentials.password(&user.customer()).await.unwrap(), None);
 }
 
@@ -129,13 +129,13 @@ async fn a_reservation_that_nobody_confirms_expires() {
     let test = TestShop::open().await;
     let stream = Stock::stream(&sku());
     let count = StockCommand::Count { on_hand: 10 };
-    test.shop.ports.stock.execute(test.request(stream.clone(), count)).await.unwrap();
+    test.shop.ports.aggregates.stock.execute(test.request(stream.clone(), count)).await.unwrap();
     let reserve = StockCommand::Reserve {
         order: OrderRef::parse("o1").unwrap(),
         quantity: 3,
         expires_at: SystemClock.now() + SignedDuration::from_millis(1),
     };
-    test.shop.ports.stock.execute(test.request(stream.clone(), reserve)).await.unwrap();
+    test.shop.ports.aggregates.stock.execute(test.request(stream.clone(), reserve)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(2)).await;
     test.sweep(reservations::OverdueReservations, SignedDuration::ZERO).await;
     let events = test.shop.log.read_stream(&stream, souk_eventsourcing::Revision::FIRST, 10).await.unwrap();
@@ -164,13 +164,13 @@ async fn a_webhook_before_its_payment_is_delivered_later() {
         created_at: kept.created_at,
     };
     let stream = StreamName::new(Webhook::CATEGORY, &kept.provider_payment_id);
-    ports.webhooks.execute(test.request(stream, keep)).await.unwrap();
+    ports.aggregates.webhooks.execute(test.request(stream, keep)).await.unwrap();
     test.sweep(webhooks::KeptWebhooks::default(), SignedDuration::ZERO).await;
     let amount = Money::new(255, Currency::GBP);
     let ask = PaymentCommand::Request { order, amount, token: "tok_webhook".into() };
-    ports.payments.execute(test.request(Payment::stream(payment), ask)).await.unwrap();
+    ports.aggregates.payments.execute(test.request(Payment::stream(payment), ask)).await.unwrap();
     test.sweep(webhooks::KeptWebhooks::default(), SignedDuration::ZERO).await;
-    let state = ports.payments.load(&Payment::stream(payment)).await.unwrap().unwrap().state;
+    let state = ports.aggregates.payments.load(&Payment::stream(payment)).await.unwrap().unwrap().state;
     assert_eq!(state.status(), Some(PaymentStatus::Authorized));
     assert_eq!(
         retry(ports, &kept, &correlation).await.unwrap(),
@@ -293,25 +293,25 @@ async fn guest_orders_of_older_and_newer_logs_are_attached_to_the_account_with_t
         role: UserRole::Customer,
     };
     let register = UserCommand::Register(Box::new(registration));
-    ports.accounts.users.execute(test.request(User::stream(user), register)).await.unwrap();
+    ports.aggregates.users.execute(test.request(User::stream(user), register)).await.unwrap();
     let older = OrderId(Uuid::from_u128(8));
     let newer = OrderId(Uuid::from_u128(9));
     let draft = guest_order(older, &email, ports.clock.now());
     let draft = Draft { email_hash: Some(hash.clone()), ..draft };
     let place = OrderCommand::Place(Box::new(draft));
-    ports.orders.execute(test.request(Order::stream(older), place)).await.unwrap();
+    ports.aggregates.orders.execute(test.request(Order::stream(older), place)).await.unwrap();
     // This link is wrong: the order has another e-mail address.
     let foreign = OrderId(Uuid::from_u128(10));
     let other = Email::parse("bob@example.org").unwrap();
     ports.people.link(vec![(foreign.guest(), hash.as_str().to_owned())]).await.unwrap();
     let place = OrderCommand::Place(Box::new(guest_order(foreign, &other, ports.clock.now())));
-    ports.orders.execute(test.request(Order::stream(foreign), place)).await.unwrap();
+    ports.aggregates.orders.execute(test.request(Order::stream(foreign), place)).await.unwrap();
     let place = OrderCommand::Place(Box::new(guest_order(newer, &email, ports.clock.now())));
-    ports.orders.execute(test.request(Order::stream(newer), place)).await.unwrap();
+    ports.aggregates.orders.execute(test.request(Order::stream(newer), place)).await.unwrap();
     let context = sweep_context(&test);
     for order in [older, newer] {
         let is_theirs = async || {
-            let loaded = ports.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+            let loaded = ports.aggregates.orders.load(&Order::stream(order)).await.unwrap().unwrap();
             let ring = ports.people.to_open(vec![order.guest()]).await.unwrap();
             loaded.state.customer() == Some(&user.customer()) && ring.get(&order.guest()).is_none()
         };
@@ -323,7 +323,7 @@ async fn guest_orders_of_older_and_newer_logs_are_attached_to_the_account_with_t
         }
     }
     assert_eq!(ports.people.linked_after(None, 9).await.unwrap(), []);
-    let loaded = ports.orders.load(&Order::stream(foreign)).await.unwrap().unwrap();
+    let loaded = ports.aggregates.orders.load(&Order::stream(foreign)).await.unwrap().unwrap();
     assert_eq!(loaded.state.customer(), None);
 }
 
@@ -343,16 +343,16 @@ async fn an_account_with_an_unproven_address_gets_no_guest_orders() {
         role: UserRole::Customer,
     };
     let execute_user = async |command| {
-        ports.accounts.users.execute(test.request(User::stream(user), command)).await.unwrap();
+        ports.aggregates.users.execute(test.request(User::stream(user), command)).await.unwrap();
     };
     execute_user(UserCommand::Register(Box::new(registration))).await;
     execute_user(UserCommand::VerifyEmail { is_proven: false }).await;
     let order = OrderId(Uuid::from_u128(8));
     let place = OrderCommand::Place(Box::new(guest_order(order, &email, ports.clock.now())));
-    ports.orders.execute(test.request(Order::stream(order), place)).await.unwrap();
+    ports.aggregates.orders.execute(test.request(Order::stream(order), place)).await.unwrap();
     let context = sweep_context(&test);
     let is_theirs = async || {
-        let loaded = ports.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+        let loaded = ports.aggregates.orders.load(&Order::stream(order)).await.unwrap().unwrap();
         loaded.state.customer() == Some(&user.customer())
     };
     for _ in 0..3 {
@@ -375,7 +375,7 @@ async fn readdressed_order(test: &TestShop) -> OrderId {
     let order = OrderId(Uuid::from_u128(8));
     let email = Email::parse("ada@example.org").unwrap();
     let count = StockCommand::Count { on_hand: 10 };
-    ports.stock.execute(test.request(Stock::stream(&sku()), count)).await.unwrap();
+    ports.aggregates.stock.execute(test.request(Stock::stream(&sku()), count)).await.unwrap();
     execute_order(test, order, OrderCommand::Place(Box::new(guest_order(order, &email, ports.clock.now()))))
         .await;
     wait_for_status(test, order, OrderStatus::PaymentPending).await;
@@ -387,12 +387,12 @@ async fn readdressed_order(test: &TestShop) -> OrderId {
 }
 
 pub(super) async fn execute_order(test: &TestShop, order: OrderId, command: OrderCommand) {
-    test.shop.ports.orders.execute(test.request(Order::stream(order), command)).await.unwrap();
+    test.shop.ports.aggregates.orders.execute(test.request(Order::stream(order), command)).await.unwrap();
 }
 
 pub(super) async fn wait_for_status(test: &TestShop, order: OrderId, status: OrderStatus) {
     for _ in 0..400 {
-        let loaded = test.shop.ports.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+        let loaded = test.shop.ports.aggregates.orders.load(&Order::stream(order)).await.unwrap().unwrap();
         if loaded.state.status() == Some(status) {
             return;
         }

@@ -30,7 +30,8 @@ const fn entry(code: &'static str, status: u16, title: &'static str, explanation
 
 /// Codes of rejections that are about one value of the request, each with the JSON pointer at which most
 /// requests have that value. The response to such a rejection is `validation-failed`.
-const FIELD_POINTERS: [(&str, &str); 6] = [
+const FIELD_POINTERS: [(&str, &str); 7] = [
+    ("unknown-sku", "/sku"),
     ("invalid-quantity", "/quantity"),
     ("quantity-limit", "/quantity"),
     ("total-too-large", "/quantity"),

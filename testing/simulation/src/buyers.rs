@@ -188,10 +188,7 @@ impl World {
         if !self.work_until_answered() {
             return;
         }
-        self.request(ShopCommand::Cart(
-            cart,
-            CartCommand::CheckOut { draft: Box::new(draft.clone()), recalls: None },
-        ));
+        self.request(ShopCommand::Cart(cart, CartCommand::CheckOut { draft: Box::new(draft.clone()) }));
         if !self.work_until_answered() {
             return;
         }

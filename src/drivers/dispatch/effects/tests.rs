@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use souk_domain::payment::PaymentEvent;
 use souk_domain::payment::event::Requested;
-use souk_domain::{Currency, Money, OrderId, PersonalText, RefundId};
+use souk_domain::{AggregatePorts, Currency, Money, OpenPort, OrderId, PersonalText, RefundId};
 use souk_eventsourcing::store::FoundCommand;
 use souk_eventsourcing::testkit::{KeysInMemory, noon, sealed};
 use souk_eventsourcing::{
@@ -108,18 +108,19 @@ impl<D: Decider> CommandPort<D> for UnusedPort {
     }
 }
 
+impl OpenPort for UnusedPort {
+    fn open<D: Decider>(&self) -> Arc<dyn CommandPort<D>> {
+        Arc::new(Self)
+    }
+}
+
 fn effects_on(provider: Arc<dyn PaymentProvider>) -> Arc<Effects> {
     effects_for(provider, Arc::new(KeysInMemory::default()))
 }
 
 fn effects_for(provider: Arc<dyn PaymentProvider>, people: Arc<dyn PersonKeys>) -> Arc<Effects> {
-    let ports = ShopPorts {
-        carts: Arc::new(UnusedPort),
-        orders: Arc::new(UnusedPort),
-        payments: Arc::new(UnusedPort),
-        stock: Arc::new(UnusedPort),
-    };
-    Arc::new(Effects::new(provider, people, ports, Duration::from_secs(900)))
+    let sender = CommandSender(AggregatePorts::open(&UnusedPort));
+    Arc::new(Effects::new(provider, people, sender, Duration::from_secs(900)))
 }
 
 fn origin() -> Origin {

@@ -68,10 +68,8 @@ impl Shop {
             };
             self.world.request(&ShopCommand::Cart(cart, add));
         }
-        self.world.request(&ShopCommand::Cart(
-            cart,
-            CartCommand::CheckOut { draft: Box::new(draft.clone()), recalls: None },
-        ));
+        self.world
+            .request(&ShopCommand::Cart(cart, CartCommand::CheckOut { draft: Box::new(draft.clone()) }));
         self.unplaced.push(draft);
     }
 
