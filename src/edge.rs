@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use souk_gateway::limits::CountingMode;
 use souk_gateway::{Bodies, Edge, Limits, TrustedProxies};
-use souk_http::Denials;
+use souk_http::EndedSessions;
 use souk_http::identity::Tokens;
-use souk_redis::{Link, Redis, RedisCounts, RedisDenials};
+use souk_redis::{Link, Redis, RedisCounts, RedisEndedSessions};
 use tokio::sync::watch;
 
 use crate::clock::SharedClock;
@@ -28,7 +28,7 @@ pub struct EdgeStatus {
 pub fn set_up(
     configuration: &Configuration,
     tokens: Arc<dyn Tokens>,
-    denials: Arc<Denials>,
+    ended_sessions: Arc<EndedSessions>,
     clock: SharedClock,
     bodies: Bodies,
     parts: &Parts,
@@ -43,7 +43,7 @@ pub fn set_up(
         (Limiting::On, Some(redis)) => Limits::shared(Arc::new(RedisCounts::new(redis))),
     });
     let link = redis.map(|redis| {
-        let shared = RedisDenials::new(redis, Arc::clone(&denials), Arc::clone(&clock));
+        let shared = RedisEndedSessions::new(redis, Arc::clone(&ended_sessions), Arc::clone(&clock));
         let link = shared.link();
         let part = parts.sweep("ended-sessions");
         let started_part = Arc::clone(&part);
@@ -60,7 +60,7 @@ pub fn set_up(
     let proxies = Arc::new(TrustedProxies::new(configuration.trusted_proxies.clone()));
     let edge = Edge {
         tokens,
-        denials,
+        ended_sessions,
         clock,
         limits: Arc::clone(&limits),
         proxies: Arc::clone(&proxies),

@@ -78,7 +78,8 @@ pub enum StartError {
     /// A checkpoint of a read model or process is beyond the end of the log.
     #[error(
         "log-truncated: {0}; the log has lost events: move log.sqlite and log.sqlite-wal away and restore a backup \
-         (`souk log restore FOLDER`). If you know the reason and the log is right, remove read-models.sqlite instead"
+         (`souk log restore FOLDER`). If you know the reason and want to keep this log, remove \
+         read-models.sqlite instead"
     )]
     Truncated(String),
     /// The log can't be read.

@@ -12,7 +12,7 @@ use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use souk_gateway::proxy::{self, Upstream, UpstreamHealth, UpstreamLimits, UpstreamState, Upstreams};
 use souk_gateway::{Bodies, TrustedProxies, edge, for_browsers};
-use souk_http::{Denials, Problem, PublishedKeys, catalogue};
+use souk_http::{EndedSessions, Problem, PublishedKeys, catalogue};
 use tokio::sync::watch;
 
 use crate::clock::SystemClock;
@@ -133,7 +133,7 @@ fn apps(
     let (settings, status) = edges::set_up(
         configuration,
         keys.clone(),
-        Arc::new(Denials::default()),
+        Arc::new(EndedSessions::default()),
         Arc::new(SystemClock),
         Bodies::Forwarded,
         &parts,

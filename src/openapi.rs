@@ -22,13 +22,13 @@ use crate::embedded::Embedded;
 const WEBHOOK: &str = "/api/payments/webhook";
 /// Pattern of query parameters without a narrower pattern: the edge refuses control characters.
 const NO_CONTROL_CHARACTERS: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
-/// Paths for signing in, which do not need the common headers.
+/// Prefixes of the paths for signing in. Their requests do not need the common headers.
 const SIGNING_IN: [&str; 2] = ["/api/auth/", "/.well-known/"];
 /// Prefix of the schema names of lists. The name of the item schema follows.
 const LIST: &str = "ListOf_";
 /// The only write that accepts `Prefer: wait`.
 const WAITING_WRITE: &str = "/api/orders";
-/// Writes without `If-Match`, because they create something or concern several resources.
+/// Paths without `If-Match`: their requests create something, read, or concern several resources.
 const WITHOUT_A_REVISION: [&str; 13] = [
     "/api/admin/users",
     "/api/orders/lookup",
@@ -54,7 +54,7 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
     let Ports { settings, people, keys, accounts, clock, .. } = &shop.ports;
     let path = shop.read_models.path();
     let folder = path.parent().map(Path::to_owned);
-    let beside = QueryPorts {
+    let query_ports = QueryPorts {
         currency: settings.currency,
         people: Arc::clone(people),
         credentials: Arc::clone(&accounts.credentials),
@@ -64,7 +64,7 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
         guard: Arc::clone(&accounts.guard),
         rebuilding: Arc::new(move || folder.as_deref().map(rebuilding).unwrap_or_default()),
     };
-    let query_state = QueryState::open(path, positions.clone(), beside);
+    let query_state = QueryState::open(path, positions.clone(), query_ports);
     let (router, mut api) = OpenApiRouter::with_openapi(souk_command_api::document())
         .merge(souk_command_api::router(shop.ports.clone()))
         .merge(souk_query_api::router(query_state.clone()))
@@ -81,13 +81,13 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
         for (method, operation) in methods {
             if let Some(operation) = operation {
                 let is_read = method == HttpMethod::Get;
-                let verb = verb(&method).to_uppercase();
+                let name = method_name(&method).to_uppercase();
                 assert!(
-                    document::secure(&verb, path, operation),
-                    "{verb} {path} has no row in the route table"
+                    document::secure(&name, path, operation),
+                    "{name} {path} has no row in the route table"
                 );
                 if has_common_headers(path) {
-                    let takes_key = table::find(&verb, path).is_some_and(|route| route.takes_key);
+                    let takes_key = table::find(&name, path).is_some_and(|route| route.takes_key);
                     add_headers(path, is_read, takes_key, operation);
                 }
                 remove_null(operation);
@@ -116,8 +116,8 @@ fn name_items_of_lists(api: &mut OpenApi) {
             && let RefOr::T(Schema::Object(list)) = schema
             && let Some(RefOr::T(Schema::Array(items))) = list.properties.get_mut("items")
         {
-            let place = RefOr::Ref(Ref::from_schema_name(item));
-            items.items = ArrayItems::RefOrSchema(Box::new(place));
+            let reference = RefOr::Ref(Ref::from_schema_name(item));
+            items.items = ArrayItems::RefOrSchema(Box::new(reference));
         }
     }
 }
@@ -140,7 +140,8 @@ fn add_examples_of_lists(api: &mut OpenApi) {
     }
 }
 
-fn verb(method: &HttpMethod) -> &'static str {
+/// Returns the method in small letters.
+fn method_name(method: &HttpMethod) -> &'static str {
     match method {
         HttpMethod::Get => "get",
         HttpMethod::Post => "post",
@@ -154,7 +155,7 @@ fn verb(method: &HttpMethod) -> &'static str {
 /// /api/orders/{id}`.
 fn name_of(method: &HttpMethod, path: &str) -> String {
     let parts = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
-    parts.fold(verb(method).to_owned(), |name, part| name + "_" + part)
+    parts.fold(method_name(method).to_owned(), |name, part| name + "_" + part)
 }
 
 /// Returns true if requests to the path have the common headers. Sign-in requests and the provider's webhooks
@@ -163,7 +164,8 @@ fn has_common_headers(path: &str) -> bool {
     path != WEBHOOK && !SIGNING_IN.iter().any(|prefix| path.starts_with(prefix))
 }
 
-/// Adds the response of refused requests and of failures, a problem document, if the handler describes none.
+/// Adds a default response, a problem document, for refused requests and failures, if the handler describes
+/// none.
 fn add_problem(operation: &mut Operation) {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemBody"))).build();
     let problem = ResponseBuilder::new().content("application/problem+json", content).build();
@@ -238,7 +240,7 @@ fn add_headers(path: &str, is_read: bool, takes_key: bool, operation: &mut Opera
         parameters.push(header("If-Match", Required::False, revision, pattern, "\"5\""));
     }
     if !is_read && path == WAITING_WRITE {
-        let wait = "Time to wait until the order has settled, in seconds: at most 30.";
+        let wait = "Longest time to wait until the order has settled, in seconds, from 0 to 30.";
         parameters.push(header("Prefer", Required::False, wait, "", "wait=10"));
     }
 }

@@ -251,7 +251,7 @@ fn apps(
     let (settings, status) = edges::set_up(
         configuration,
         shop.ports.keys.clone(),
-        Arc::clone(&shop.ports.accounts.denials),
+        Arc::clone(&shop.ports.accounts.ended_sessions),
         Arc::clone(&shop.ports.clock),
         Bodies::ReadHere,
         &shop.parts,

@@ -16,11 +16,11 @@ use crate::auth::accounts::Accounts;
 use crate::maintenance::Maintenance;
 use crate::settled::SettledOrders;
 
-/// Fires the timers of processes that are due. Returns their number.
+/// Fires all due timers of the processes. Returns the number of these timers.
 pub type RunTimers = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = usize> + Send>> + Send + Sync>;
 
-/// The owner of an order: a customer, or the guest with the token of its cart. Only the owner and admins may
-/// see it.
+/// The owner of an order: a customer, or the guest who has the token of the order's cart. Only the owner and
+/// admins may see the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderOwner {
     /// The customer; `None` for a guest.
@@ -49,8 +49,7 @@ pub struct GuestOrder {
     pub email: Personal<String>,
 }
 
-/// Finds orders, their owners and payments in the read models. A decision about them is left to the
-/// aggregates.
+/// Finds orders, their owners and payments in the read models. Only the aggregates make decisions about them.
 #[async_trait]
 pub trait OrderFinder: Send + Sync + 'static {
     /// Returns the guests' orders with an order code, such as `SK-7F3K-9QXM`: almost always one. Reads no
@@ -93,13 +92,13 @@ pub struct Ports {
     pub provider: Arc<dyn PaymentProvider>,
     /// Notifies waiting requests when an order settles.
     pub settled: Arc<SettledOrders>,
-    /// Fires the timers of processes that are due.
+    /// Fires all due timers of the processes.
     pub run_timers: RunTimers,
     /// Configuration of the command side.
     pub settings: Settings,
     /// Keys of tokens, cookies and keyed hashes.
     pub keys: Arc<Keys>,
-    /// Becomes true when the shop stops: requests that wait end their wait.
+    /// Becomes true when the shop stops. Waiting requests then stop waiting.
     pub stopping: watch::Receiver<bool>,
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Returns true for an invisible character that no name needs.
+/// Returns true for an invisible character that no written language needs.
 ///
 /// These characters are: the overrides, embeddings and isolates of text direction (U+202A to U+202E, U+2066
 /// to U+2069), which display letters in another order than they are stored; the line and paragraph
@@ -19,10 +19,10 @@ pub fn is_hidden(c: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Returns true for an invisible character that programs add around a copied text, and that can be removed
-/// there without loss. Contact lists add U+202D before a phone number and U+202C after it; editors add U+FEFF
-/// at the start of a file. Tag characters are excluded, because the flag emoji of a country may end with
-/// them.
+/// Returns true for an invisible character that programs add before or after a copied text, and that can be
+/// removed from both ends of the text without loss. Contact lists add U+202D before a phone number and U+202C
+/// after it; editors add U+FEFF at the start of a file. Tag characters are excluded, because the flag emoji
+/// of a country may end with them.
 pub(crate) fn is_wrapping(c: char) -> bool {
     is_hidden(c) && c < '\u{e0000}'
 }

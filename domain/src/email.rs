@@ -51,7 +51,7 @@ impl Email {
         &self.0
     }
 
-    /// Returns the keyed hash that the address is looked up by.
+    /// Returns the keyed hash by which the address is looked up.
     pub fn hash(&self, key: &[u8; 32]) -> EmailHash {
         EmailHash::of(key, &self.0)
     }

@@ -24,11 +24,11 @@ pub const VARIANTS_MAX: usize = 200;
 pub const OPTIONS_MAX: usize = 50;
 /// Maximum attributes of one product.
 pub const ATTRIBUTES_MAX: usize = 1_000;
-/// Maximum bytes of an attribute's value.
+/// Maximum number of bytes of an attribute's value.
 pub const ATTRIBUTE_BYTES_MAX: usize = 8 * 1024;
 /// Maximum characters of a product's name.
 pub const NAME_CHARS_MAX: usize = 500;
-/// Maximum bytes of a product's description.
+/// Maximum number of bytes of a product's description.
 pub const DESCRIPTION_BYTES_MAX: usize = 64 * 1024;
 /// Maximum characters of a reason, a carrier, a tracking number, a category, or the name of an attribute.
 pub const TEXT_CHARS_MAX: usize = 500;

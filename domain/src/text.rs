@@ -10,7 +10,7 @@ pub use crate::text_rules as rules;
 
 use crate::characters::{is_visible, is_wrapping};
 
-/// Maximum bytes of one character in UTF-8.
+/// Maximum number of bytes of one character in UTF-8.
 const CHAR_BYTES_MAX: usize = 4;
 
 /// The lengths and characters that one kind of text may have.

@@ -48,9 +48,9 @@ pub struct CommandRequest<C> {
     pub stream: StreamName,
     /// Payload of the command.
     pub command: C,
-    /// Command id, actor and request of the command.
+    /// Command id, actor, correlation id and cause of the command.
     pub origin: Origin,
-    /// True if the sender may repeat the command id. The executor then looks for an earlier command with
+    /// True if the sender may send the command again. The executor then looks for an earlier command with
     /// this id, and appends a `noted` event if the command changes nothing.
     pub repeatable: bool,
     /// Condition on the aggregate's revision; `None` accepts every revision.
@@ -77,7 +77,7 @@ impl<C> CommandRequest<C> {
     }
 }
 
-/// Reason why a command is answered as done.
+/// How a command succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completion {
     /// The command was decided now, and its events are on disk.
@@ -95,13 +95,13 @@ pub struct Outcome<D: Decider> {
     pub revision: Revision,
     /// Position of the command's last event; that of the stream's last event if the command changed nothing.
     pub position: Position,
-    /// Reason why the command is answered as done.
+    /// How the command succeeded.
     pub completion: Completion,
     /// Current state of the aggregate.
     pub state: Arc<D::State>,
 }
 
-/// Current state of an aggregate, and its place in the log.
+/// Current state of an aggregate, with its revision and position.
 #[derive(Debug)]
 pub struct Loaded<D: Decider> {
     /// State after the stream's last event.
@@ -118,8 +118,8 @@ impl<D: Decider> Clone for Loaded<D> {
     }
 }
 
-/// Reason why a command was not done. The log holds no event of the command, except perhaps after
-/// [`CommandError::Store`]: there the result is unknown, and a repeat with the same id finds it.
+/// Reason why a command failed. The log holds no event of the command, with one exception: after
+/// [`CommandError::Store`] the result is unknown, and the sender learns it by a repeat with the same id.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommandError<R: Rejection> {
     /// The aggregate's rules reject the command.
@@ -165,14 +165,14 @@ pub enum CommandError<R: Rejection> {
 /// Port that sends commands to the aggregates of one kind, and loads these aggregates.
 #[async_trait]
 pub trait CommandPort<D: Decider>: Send + Sync + 'static {
-    /// Decides the command, and returns once its events are on disk.
+    /// Decides the command, and returns after its events are on disk.
     async fn execute(
         &self,
         request: CommandRequest<D::Command>,
     ) -> Result<Outcome<D>, CommandError<D::Rejection>>;
 
-    /// Returns the place of the events of an earlier command with the id of `origin`; `None` if there was no
-    /// such command. Fails with [`CommandError::KeyReused`] if the earlier command had other content.
+    /// Returns the earlier command with the id of `origin`; `None` if there was no such command. Fails with
+    /// [`CommandError::KeyReused`] if the earlier command had other content.
     async fn find(
         &self,
         stream: &StreamName,
@@ -182,8 +182,8 @@ pub trait CommandPort<D: Decider>: Send + Sync + 'static {
     /// Returns the current state of the aggregate; `None` if its stream has no event.
     async fn load(&self, stream: &StreamName) -> Result<Option<Loaded<D>>, StoreError>;
 
-    /// Returns up to `limit` events of the aggregate, starting at revision `from`. Commands that need more
-    /// than the state holds are built from these events. A page with fewer events is not always the last one.
+    /// Returns up to `limit` events of the aggregate, starting at revision `from`, for callers that need more
+    /// than the state holds. A page with fewer than `limit` events is not always the last one.
     async fn events(
         &self,
         stream: &StreamName,

@@ -1,4 +1,4 @@
-//! Followers: the control of a loop that reads the log as it grows, as a step function.
+//! Follower: the step function of a loop that reads the log as it grows.
 //!
 //! Invariants: at most one read runs at a time. No timer wakes the loop before the follower is live.
 //!
@@ -39,7 +39,7 @@ pub struct Follower {
     failures: u32,
     failing_since: Option<Timestamp>,
     retry_at: Option<Timestamp>,
-    is_engine_dead: bool,
+    is_engine_unusable: bool,
 }
 
 impl Follower {
@@ -53,7 +53,7 @@ impl Follower {
             failures: 0,
             failing_since: None,
             retry_at: None,
-            is_engine_dead: false,
+            is_engine_unusable: false,
         }
     }
 
@@ -88,23 +88,23 @@ impl Follower {
         self.failures = 0;
         self.failing_since = None;
         self.retry_at = None;
-        self.is_engine_dead = false;
+        self.is_engine_unusable = false;
     }
 
-    /// Records a failed read. Returns true for the first of several failures, so that the driver logs only
-    /// this one.
+    /// Records a failed read. Returns true for the first failure after a successful read, so that the driver
+    /// logs only this one.
     pub fn on_failure(&mut self, error: &StoreError, now: Timestamp) -> bool {
         self.is_reading = false;
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(now);
-        self.is_engine_dead = !matches!(error, StoreError::Unavailable(_));
+        self.is_engine_unusable = !matches!(error, StoreError::Unavailable(_));
         let wait = wait_after(self.failures, self.name.as_bytes());
         self.retry_at = Some(now.saturating_add(wait).unwrap_or(Timestamp::MAX));
         self.failures == 1
     }
 
     /// Returns the time at which the loop must wake even if nothing else happens: the time of the next retry
-    /// or, if the follower is live, the time of `timer`.
+    /// or of `timer`, whichever is earlier. `timer` counts only if the follower is live.
     pub fn wakes_at(&self, timer: Option<Timestamp>) -> Option<Timestamp> {
         let timer = timer.filter(|_| self.is_live());
         let retry = self.retry_at.filter(|_| !self.is_reading);
@@ -116,7 +116,7 @@ impl Follower {
         match self.failing_since {
             None if self.is_live() => Standing::Live,
             None => Standing::CatchingUp,
-            Some(_) if self.is_engine_dead => Standing::Failing,
+            Some(_) if self.is_engine_unusable => Standing::Failing,
             Some(since) if now.duration_since(since) > SHORT_OUTAGE_MAX => Standing::Failing,
             Some(_) if !self.is_live() => Standing::CatchingUp,
             Some(_) => Standing::Interrupted,
@@ -133,7 +133,7 @@ mod tests {
         StoreError::Unavailable("it restarts".into())
     }
 
-    fn seconds(n: i64) -> Timestamp {
+    fn at_second(n: i64) -> Timestamp {
         noon() + SignedDuration::from_secs(n)
     }
 
@@ -141,7 +141,7 @@ mod tests {
     fn only_one_read_runs_at_a_time() {
         let mut follower = Follower::new("x", Position(3), Position(9));
         assert_eq!(follower.begin_read(noon()), Some(Position(3)));
-        assert_eq!(follower.begin_read(seconds(100)), None);
+        assert_eq!(follower.begin_read(at_second(100)), None);
         follower.on_page(Position(7));
         assert_eq!(follower.begin_read(noon()), Some(Position(7)));
     }
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn an_overdue_timer_does_not_wake_a_follower_before_it_is_live() {
         let mut follower = Follower::new("x", Position(3), Position(9));
-        let overdue = Some(seconds(-60));
+        let overdue = Some(at_second(-60));
         follower.begin_read(noon());
         assert_eq!(follower.wakes_at(overdue), None);
         follower.on_page(Position(8));
@@ -183,7 +183,7 @@ mod tests {
         let mut follower = Follower::new("x", Position::START, Position::START);
         follower.begin_read(noon());
         follower.on_failure(&unavailable(), noon());
-        assert_eq!(follower.begin_read(seconds(-3_600)), Some(Position::START));
+        assert_eq!(follower.begin_read(at_second(-3_600)), Some(Position::START));
     }
 
     #[test]
@@ -193,18 +193,18 @@ mod tests {
         follower.begin_read(noon());
         follower.on_failure(&unavailable(), noon());
         assert_eq!(
-            follower.standing(seconds(9)),
+            follower.standing(at_second(9)),
             Standing::CatchingUp,
             "a follower that has not caught up is not ready"
         );
         follower.on_page(Position(1));
         follower.on_failure(&unavailable(), noon());
-        assert_eq!(follower.standing(seconds(9)), Standing::Interrupted);
-        assert_eq!(follower.standing(seconds(11)), Standing::Failing);
-        for dead in [StoreError::Stopped("a sync failed".into()), StoreError::Damaged("a hole".into())] {
+        assert_eq!(follower.standing(at_second(9)), Standing::Interrupted);
+        assert_eq!(follower.standing(at_second(11)), Standing::Failing);
+        for error in [StoreError::Stopped("a sync failed".into()), StoreError::Damaged("a hole".into())] {
             let mut follower = Follower::new("x", Position::START, Position::START);
             follower.begin_read(noon());
-            follower.on_failure(&dead, noon());
+            follower.on_failure(&error, noon());
             assert_eq!(follower.standing(noon()), Standing::Failing);
         }
     }

@@ -1,4 +1,5 @@
-//! A limit for program log lines, for a cause that many tasks would report at the same time.
+//! Limits how often one problem is written to the program log (not the event log), when many tasks would
+//! report it at the same time.
 //!
 //! Invariant: at most one line per ten seconds is due. Suppressed lines are lost.
 
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Minimum time between two lines about one cause.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Limiter that allows one log line per ten seconds.
+/// Limiter that allows one line of the program log per ten seconds.
 #[derive(Debug)]
 pub struct LogPace {
     last: Mutex<Option<Instant>>,
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_is_due_in_each_ten_seconds() {
+    fn one_line_is_due_every_ten_seconds() {
         let pace = LogPace::new();
         let now = Instant::now();
         let lines = (0..30).filter(|second| pace.is_due_at(now + Duration::from_secs(*second))).count();

@@ -150,7 +150,8 @@ pub trait Process: Send + Sync + 'static {
     fn effect(state: &Self::State, step: &Self::Step) -> Option<Self::Effect>;
 }
 
-/// Payload of a transition. Its effect on the state: all inputs are taken in, then all moves are entered.
+/// Payload of a transition. It changes the state in two steps: all inputs are taken in, then all moves are
+/// entered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transition<M> {
     /// Inputs, in the order in which they were taken in.

@@ -21,7 +21,7 @@ use hyper::body::Body as _;
 use percent_encoding::percent_decode_str;
 use souk_eventsourcing::{Clock, CorrelationId};
 use souk_http::identity::{self, Tokens};
-use souk_http::{Caller, Denials, Problem};
+use souk_http::{Caller, EndedSessions, Problem};
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
@@ -42,8 +42,8 @@ pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
 const BODY_RATE_MIN: usize = 1_024;
 /// Time before the speed of a body is checked.
 const BODY_GRACE: Duration = Duration::from_secs(20);
-/// A 404 that may hide another person's resource is sent at a multiple of this time, so that timing does not
-/// reveal the resource. It is longer than a lookup takes.
+/// A 404 that may hide another person's resource is delayed to a multiple of this time, so that timing does
+/// not reveal the resource. This time is longer than a lookup takes.
 const NOT_FOUND_STEP: Duration = Duration::from_millis(5);
 /// Largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -69,20 +69,20 @@ pub struct Edge {
     /// Keys that verify access tokens and cart tokens.
     pub tokens: Arc<dyn Tokens>,
     /// Ended sessions, whose tokens are refused.
-    pub denials: Arc<Denials>,
+    pub ended_sessions: Arc<EndedSessions>,
     /// Source of time and of new ids.
     pub clock: Arc<dyn Clock>,
     /// Rate limits.
     pub limits: Arc<Limits>,
     /// Proxies that are trusted to name the client address.
     pub proxies: Arc<TrustedProxies>,
-    /// Place where request bodies are read.
+    /// Selects the code that reads request bodies.
     pub bodies: Bodies,
     /// Memory budgets for requests, bodies and responses.
     pub room: Arc<Room>,
 }
 
-/// Place where request bodies are read and timeouts are enforced.
+/// Selects the code that reads request bodies and enforces timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bodies {
     /// The layers read each body completely and enforce the timeout of the route.
@@ -129,7 +129,7 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
     let mut response = if let Some(ambiguous) = request.extensions().get::<Ambiguous>().copied() {
         ambiguous.problem().into_response()
     } else if let Some(name) = repeated_header(request.headers()) {
-        Problem::parameter(name, "it is allowed once").into_response()
+        Problem::parameter(name, "it is allowed only once").into_response()
     } else if matches!(sent_id, Some(None)) {
         Problem::parameter("X-Correlation-Id", "1 to 128 visible ASCII characters are allowed")
             .into_response()
@@ -278,7 +278,7 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
     };
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(Arc::clone(&edge.room));
-    let may_refuse = may_refuse(route, request.method());
+    let may_refuse = is_repeatable(route, request.method());
     let response = match (refusal, edge.bodies) {
         (Some(refusal), _) => refusal,
         (None, Bodies::ReadHere) => respond(route, request, next, edge.room.body_buffer(address)).await,
@@ -291,10 +291,10 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
     response
 }
 
-/// Returns true if a response may be replaced by a problem when there is no room for it, because the client
-/// can repeat the request. A sign-in can't be repeated, even with a GET. The lookup of an order is a read,
+/// Returns true if the client can repeat the request. If there is no room for the response of such a request,
+/// a problem is sent instead. A sign-in can't be repeated, even with a GET. The lookup of an order is a read,
 /// even with a POST.
-fn may_refuse(route: Option<&Route>, method: &Method) -> bool {
+fn is_repeatable(route: Option<&Route>, method: &Method) -> bool {
     match route {
         Some(route) => route.side == Side::Query || (method.is_safe() && route.class != Class::Auth),
         None => method.is_safe(),
@@ -325,19 +325,19 @@ async fn respond(route: Option<&Route>, request: Request, next: Next, mut buffer
     }
 }
 
-/// Returns the time at which a 404 is sent that may hide another person's resource: rounded up to the next
-/// [`NOT_FOUND_STEP`] since the start, so that timing does not reveal the resource.
+/// Returns the time at which to send a 404 that may hide another person's resource. The time since `started`
+/// is rounded up to a multiple of [`NOT_FOUND_STEP`], so that timing does not reveal the resource.
 fn not_found_at(started: Instant, now: Instant) -> Instant {
     let steps = now.duration_since(started).as_nanos().div_ceil(NOT_FOUND_STEP.as_nanos()).max(1);
     started + NOT_FOUND_STEP * u32::try_from(steps).unwrap_or(u32::MAX)
 }
 
 /// Identifies the caller and checks the access rule of the route. `route` is `None` if the path does not
-/// exist or does not have the method.
+/// exist or does not support the method.
 fn check_access(edge: &Edge, request: &Request, route: Option<&Route>) -> Result<Caller, Problem> {
     let headers = request.headers();
     check_version(request.uri().path(), headers)?;
-    let mut caller = identity::identify(headers, &*edge.tokens, &edge.denials, edge.clock.now())?;
+    let mut caller = identity::identify(headers, &*edge.tokens, &edge.ended_sessions, edge.clock.now())?;
     edge.tokens.read_cart(headers, &mut caller)?;
     let Some(path) = request.extensions().get::<MatchedPath>() else { return Ok(caller) };
     let Some(route) = route else { return Err(without_row(path.as_str())) };
@@ -352,13 +352,14 @@ fn check_access(edge: &Edge, request: &Request, route: Option<&Route>) -> Result
     Ok(caller)
 }
 
-/// Returns the client of a request, as far as it is known.
+/// Returns the client of a request; the default if the address of the connection is unknown.
 fn client(edge: &Edge, request: &Request) -> Client {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     peer.map(|ConnectInfo(peer)| edge.proxies.client(peer.ip(), request.headers())).unwrap_or_default()
 }
 
-/// Returns the response to a request that failed a check. For a wrong method it lists the allowed ones.
+/// Returns the response to a request that failed a check. For a wrong method, the response lists the allowed
+/// methods.
 fn refused(request: &Request, problem: &Problem) -> Response {
     let mut response = problem.clone().into_response();
     if problem.code() == "method-not-allowed"
@@ -393,11 +394,12 @@ async fn with_timeout(route: Option<&Route>, response: impl Future<Output = Resp
     Problem::new("upstream-unavailable", detail).retry_after(1).into_response()
 }
 
-/// Reads a body completely into a buffer. If `bytes_max` is 0, any body is refused.
+/// Reads a body completely into a buffer. If `bytes_max` is 0, every body that is not empty is refused.
 ///
-/// A body with a `Content-Length` that is too large is refused at once. Any other body that turns out to be
-/// too large is read and dropped, up to [`DROPPED_BYTES_MAX`], because many clients read the response only
-/// after they have sent the body.
+/// A body whose `Content-Length` is too large is refused at once, and a task reads and drops it. A body
+/// without `Content-Length` that turns out to be too large is first read and dropped, and then refused. At
+/// most [`DROPPED_BYTES_MAX`] bytes are dropped. Many clients read the response only after they have sent the
+/// body.
 pub(crate) async fn read(
     mut body: Body,
     bytes_max: usize,
@@ -464,13 +466,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_responses_to_repeatable_requests_may_be_refused_without_room() {
-        let refusable = |method: Method, path: &str| may_refuse(table::find(method.as_str(), path), &method);
-        assert!(refusable(Method::GET, "/api/products"));
-        assert!(refusable(Method::POST, "/api/orders/lookup"), "a lookup reads up to half a megabyte");
-        assert!(!refusable(Method::POST, "/api/orders"));
+    fn only_repeatable_requests_may_get_a_problem_when_there_is_no_room() {
+        let repeatable =
+            |method: Method, path: &str| is_repeatable(table::find(method.as_str(), path), &method);
+        assert!(repeatable(Method::GET, "/api/products"));
+        assert!(repeatable(Method::POST, "/api/orders/lookup"), "a lookup is a read, even with a POST");
+        assert!(!repeatable(Method::POST, "/api/orders"));
         assert!(
-            !refusable(Method::GET, "/api/auth/oidc/{provider}/callback"),
+            !repeatable(Method::GET, "/api/auth/oidc/{provider}/callback"),
             "the tokens are sent only once"
         );
     }

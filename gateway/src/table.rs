@@ -6,11 +6,11 @@ use souk_http::{Caller, Problem, Role};
 
 /// Largest body of most routes, in bytes.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// Largest body of a webhook, in bytes. It is small, because the body is read before its signature is
-/// verified. Bodies that the route accepts have less than 2 KiB, and events of payment providers have a few
-/// KiB.
+/// Largest body of a webhook or a callback of the release gate, in bytes. It is small, because the body of a
+/// webhook is read before its signature is verified. Valid webhooks have less than 2 KiB, and other events of
+/// payment providers have a few KiB.
 pub const SIGNED_BODY_BYTES_MAX: usize = 32 * 1024;
-/// Largest body of a route without fields, in bytes. Such a route accepts no body or `{}`.
+/// Largest body of a route whose body has no fields, in bytes. Such a route accepts no body or `{}`.
 const EMPTY_BODY_BYTES_MAX: usize = 1024;
 /// Timeout of most routes, in seconds: longer than the longest `Prefer: wait`.
 const TIMEOUT_S: u64 = 40;
@@ -35,15 +35,15 @@ pub enum Access {
     Anyone,
     /// Every caller. A guest may send a cart token.
     Guest,
-    /// Callers with an access token or a cart token. Resources of other people get 404.
+    /// Callers with an access token or a cart token. Requests for resources of other people get 404.
     Buyer,
-    /// Callers with an access token. Resources of other people get 404.
+    /// Callers with an access token. Requests for resources of other people get 404.
     SignedIn,
-    /// Admins and other systems.
+    /// Admins, and other systems that call the shop.
     Staff,
     /// Admins only.
     Admin,
-    /// Callers that sign the body with the shared secret.
+    /// Callers that sign the body with the secret of the webhooks.
     Signature,
 }
 
@@ -65,7 +65,7 @@ impl Access {
     pub fn check(self, caller: &Caller) -> Result<(), Problem> {
         match self {
             Self::Anyone | Self::Guest | Self::Signature => Ok(()),
-            // This process can't verify the token. The upstream will.
+            // This process can't verify the token; the upstream verifies it.
             _ if caller.unverified.token => Ok(()),
             Self::Buyer if caller.unverified.cart => Ok(()),
             Self::Buyer => caller.signed_in_or_guest(),
@@ -183,7 +183,7 @@ const fn fieldless(route: Route) -> Route {
     Route { body_bytes_max: EMPTY_BODY_BYTES_MAX, ..route }
 }
 
-const fn small(route: Route) -> Route {
+const fn small_body(route: Route) -> Route {
     Route { body_bytes_max: SIGNED_BODY_BYTES_MAX, ..route }
 }
 
@@ -191,7 +191,7 @@ const fn keyless(route: Route) -> Route {
     Route { takes_key: false, ..route }
 }
 
-const fn long(route: Route) -> Route {
+const fn long_timeout(route: Route) -> Route {
     Route { timeout_s: LONG_TIMEOUT_S, ..route }
 }
 
@@ -270,7 +270,7 @@ pub const ROUTES: &[Route] = &[
     get("/api/payments/provider/dead-letters", Access::Admin),
     fieldless(post("/api/payments/provider/dead-letters/{id}/requeue", Access::Admin)),
     post("/api/payments/provider/dead-letters/{id}/skip", Access::Admin),
-    small(route("POST", "/api/payments/webhook", Side::Command, Access::Signature, Class::Unlimited)),
+    small_body(route("POST", "/api/payments/webhook", Side::Command, Access::Signature, Class::Unlimited)),
     // administration
     get("/api/admin/projections", Access::Admin),
     get("/api/admin/parked", Access::Admin),
@@ -279,8 +279,8 @@ pub const ROUTES: &[Route] = &[
     keyless(post("/api/admin/users", Access::Admin)),
     keyless(post("/api/admin/parked/retry", Access::Admin)),
     post("/api/admin/parked/skip", Access::Admin),
-    keyless(long(post("/api/admin/projections/switch", Access::Admin))),
-    keyless(long(post("/api/admin/import/products", Access::Admin))),
+    keyless(long_timeout(post("/api/admin/projections/switch", Access::Admin))),
+    keyless(long_timeout(post("/api/admin/import/products", Access::Admin))),
     // operations
     operations("/health/live"),
     operations("/health/ready"),
@@ -288,7 +288,7 @@ pub const ROUTES: &[Route] = &[
     operations("/openapi.json"),
     operations("/docs"),
     operations("/problems/{code}"),
-    small(route(
+    small_body(route(
         "POST",
         "/internal/release-gate/callbacks",
         Side::Operations,

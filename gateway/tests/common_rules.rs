@@ -62,7 +62,7 @@ fn server() -> Server {
         .merge(catalogue::pages());
     let settings = Edge {
         tokens: keys.clone(),
-        denials: Arc::default(),
+        ended_sessions: Arc::default(),
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::local()),
         proxies: Arc::default(),

@@ -23,7 +23,7 @@ async fn a_route_without_a_row_refuses_every_request() {
     let router = Router::new().route("/api/forgotten", get(|| async { "in" }));
     let settings = Edge {
         tokens: keys.clone(),
-        denials: Arc::default(),
+        ended_sessions: Arc::default(),
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::off()),
         proxies: Arc::default(),

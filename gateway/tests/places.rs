@@ -22,7 +22,7 @@ use souk_http::PublishedKeys;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
-/// Largest number of requests in progress of the upstream.
+/// Maximum number of concurrent requests to the upstream.
 const PLACES: usize = 20;
 /// Number of requests of an attack: more than there are places.
 const ATTACKS: usize = 2 * PLACES;
@@ -61,7 +61,7 @@ async fn gateway(parts: usize) -> Gateway {
     let upstreams = Upstreams { commands, queries: queries.clone(), proxies: proxies.clone() };
     let settings = Edge {
         tokens: Arc::new(PublishedKeys::default()),
-        denials: Arc::default(),
+        ended_sessions: Arc::default(),
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::off()),
         proxies,

@@ -30,7 +30,7 @@ const RESPONSE_TIME_MAX: Duration = Duration::from_millis(400);
 const REQUESTS: u32 = 1_000;
 /// Number of concurrent requests of a long run.
 const CONCURRENT: usize = 10;
-/// Largest number of requests in progress of an upstream.
+/// Maximum number of concurrent requests to an upstream.
 const PLACES: u32 = 20;
 
 /// Behaviour of a scripted upstream.
@@ -48,10 +48,10 @@ enum Behaviour {
     Fails,
     /// Responds with 502 and an HTML page, like a proxy.
     SendsHtml,
-    /// Resets the first connections, then responds.
+    /// Resets this number of connections, then responds.
     ResetsFirst(u32),
     /// Resets every third connection.
-    ResetsSome,
+    ResetsEveryThird,
     /// Closes the connection in the middle of a response.
     BreaksOff,
 }
@@ -97,7 +97,7 @@ async fn act(
     requests: Arc<AtomicU32>,
     heads: Arc<Mutex<Vec<String>>>,
 ) {
-    let Some((head, body)) = request(&mut stream).await else { return };
+    let Some((head, body)) = read_request(&mut stream).await else { return };
     heads.lock().unwrap().push(head);
     let number = requests.fetch_add(1, Ordering::Relaxed);
     let behaviour = *behaviour.lock().unwrap();
@@ -110,7 +110,9 @@ async fn act(
     };
     let text = match behaviour {
         Behaviour::Responds => response("200 OK", "text/plain", &format!("{} bytes", body.len())),
-        Behaviour::ResetsSome if !number.is_multiple_of(3) => response("200 OK", "text/plain", "this time"),
+        Behaviour::ResetsEveryThird if !number.is_multiple_of(3) => {
+            response("200 OK", "text/plain", "this time")
+        }
         Behaviour::ResetsFirst(times) if number >= times => response("200 OK", "text/plain", "at last"),
         Behaviour::Fails => {
             response("500 Internal Server Error", "application/problem+json", "{\"code\":\"internal\"}")
@@ -125,8 +127,8 @@ async fn act(
             }
             return;
         }
-        Behaviour::Resets | Behaviour::ResetsFirst(_) | Behaviour::ResetsSome => {
-            // Without lingering, the connection is reset instead of closed.
+        Behaviour::Resets | Behaviour::ResetsFirst(_) | Behaviour::ResetsEveryThird => {
+            // A linger time of zero resets the connection when it is dropped, instead of closing it.
             stream.set_zero_linger().unwrap();
             return;
         }
@@ -136,7 +138,7 @@ async fn act(
 }
 
 /// Reads a request. Returns its head in lower case, and its body.
-async fn request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+async fn read_request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut buffer = vec![0; 16 * 1024];
     loop {
@@ -180,7 +182,7 @@ fn gateway(commands: &Scripted, queries: &Scripted) -> Gateway {
         Upstreams { commands: commands.clone(), queries: queries.clone(), proxies: proxies.clone() };
     let settings = Edge {
         tokens: Arc::new(PublishedKeys::default()),
-        denials: Arc::default(),
+        ended_sessions: Arc::default(),
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::off()),
         proxies,
@@ -217,13 +219,13 @@ impl Gateway {
 }
 
 /// Starts a gateway and two upstreams with the same behaviour.
-async fn both(behaviour: Behaviour) -> (Gateway, Scripted, Scripted) {
+async fn gateway_and_upstreams(behaviour: Behaviour) -> (Gateway, Scripted, Scripted) {
     let commands = Scripted::start(behaviour).await;
     let queries = Scripted::start(behaviour).await;
     (gateway(&commands, &queries), commands, queries)
 }
 
-fn is_unavailable((status, headers, text): &Received, upstream: &str) {
+fn assert_unavailable((status, headers, text): &Received, upstream: &str) {
     let text = text.as_ref().unwrap();
     assert_eq!(status.as_u16(), 503, "{text}");
     assert!(text.contains("upstream-unavailable") && text.contains(&format!("`{upstream}`")), "{text}");
@@ -232,7 +234,7 @@ fn is_unavailable((status, headers, text): &Received, upstream: &str) {
 
 #[tokio::test]
 async fn reads_and_writes_go_to_their_upstreams_with_the_client_address() {
-    let (gateway, commands, queries) = both(Behaviour::Responds).await;
+    let (gateway, commands, queries) = gateway_and_upstreams(Behaviour::Responds).await;
     let (status, headers, text) = gateway.get().await;
     assert_eq!((status.as_u16(), text.as_deref()), (200, Some("0 bytes")));
     for removed in ["x-hop", "access-control-allow-origin"] {
@@ -250,7 +252,7 @@ async fn reads_and_writes_go_to_their_upstreams_with_the_client_address() {
 
 #[tokio::test]
 async fn an_unknown_client_address_is_sent_as_unknown() {
-    let (gateway, _, queries) = both(Behaviour::Responds).await;
+    let (gateway, _, queries) = gateway_and_upstreams(Behaviour::Responds).await;
     let mut request = Request::get("/api/products").header("x-forwarded-for", "192.0.2.1");
     request = request.header("x-api-version", "v1");
     let mut request = request.body(Body::empty()).unwrap();
@@ -262,7 +264,7 @@ async fn an_unknown_client_address_is_sent_as_unknown() {
 
 #[tokio::test]
 async fn a_request_that_the_table_refuses_never_reaches_an_upstream() {
-    let (gateway, commands, queries) = both(Behaviour::Responds).await;
+    let (gateway, commands, queries) = gateway_and_upstreams(Behaviour::Responds).await;
     let request =
         |method: &str, path: &str| Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
     for (method, path, status) in [
@@ -284,7 +286,7 @@ async fn a_request_that_the_table_refuses_never_reaches_an_upstream() {
 
 #[tokio::test]
 async fn bodies_are_forwarded_complete_and_up_to_their_limit() {
-    let (gateway, commands, _) = both(Behaviour::Responds).await;
+    let (gateway, commands, _) = gateway_and_upstreams(Behaviour::Responds).await;
     let chunks = |count: usize| {
         let chunk = || Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 64 * 1024]));
         Body::from_stream(stream::iter((0..count).map(move |_| chunk())))
@@ -304,17 +306,17 @@ async fn bodies_are_forwarded_complete_and_up_to_their_limit() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_hangs_or_drips_runs_into_the_timeout() {
+async fn a_request_to_an_upstream_that_hangs_or_drips_times_out() {
     for behaviour in [Behaviour::Hangs, Behaviour::Drips] {
-        let (gateway, _, queries) = both(behaviour).await;
+        let (gateway, _, queries) = gateway_and_upstreams(behaviour).await;
         let started = std::time::Instant::now();
         let received = gateway.get().await;
         assert!(started.elapsed() >= RESPONSE_TIME_MAX, "{behaviour:?}");
         match behaviour {
-            Behaviour::Hangs => is_unavailable(&received, "queries"),
+            Behaviour::Hangs => assert_unavailable(&received, "queries"),
             _ => assert!(received.2.is_none(), "the body is incomplete"),
         }
-        // A request that ran into the timeout is not sent again.
+        // A request that timed out is not sent again.
         assert_eq!(queries.requests(), 1, "{behaviour:?}");
         let reads = (0..15).map(|_| gateway.get());
         futures_util::future::join_all(reads).await;
@@ -327,7 +329,7 @@ async fn an_upstream_that_hangs_or_drips_runs_into_the_timeout() {
         assert!(in_time.is_ok(), "{behaviour:?}: {:?}", gateway.queries.state());
         let before = queries.requests();
         let received = gateway.get().await;
-        is_unavailable(&received, "queries");
+        assert_unavailable(&received, "queries");
         assert_eq!(queries.requests(), before, "{behaviour:?}: an open circuit breaker sends no requests");
     }
 }
@@ -335,12 +337,12 @@ async fn an_upstream_that_hangs_or_drips_runs_into_the_timeout() {
 #[tokio::test]
 async fn the_circuit_breaker_opens_after_many_failures_and_closes_after_a_success() {
     for behaviour in [Behaviour::Resets, Behaviour::Fails, Behaviour::SendsHtml, Behaviour::BreaksOff] {
-        let (gateway, commands, queries) = both(behaviour).await;
+        let (gateway, commands, queries) = gateway_and_upstreams(behaviour).await;
         for _ in 0..40 {
             let received = gateway.get().await;
             match (behaviour, received.0.as_u16()) {
                 (Behaviour::Fails, 500) | (Behaviour::BreaksOff, 200) => {}
-                _ => is_unavailable(&received, "queries"),
+                _ => assert_unavailable(&received, "queries"),
             }
             tokio::task::yield_now().await;
         }
@@ -366,13 +368,13 @@ async fn only_reads_and_writes_with_a_key_are_retried() {
     for (method, key, expected, requests) in
         [("GET", None, 200, 2), ("POST", Some("k1"), 200, 2), ("POST", None, 503, 1)]
     {
-        let (gateway, commands, queries) = both(Behaviour::ResetsFirst(1)).await;
+        let (gateway, commands, queries) = gateway_and_upstreams(Behaviour::ResetsFirst(1)).await;
         let received = if method == "GET" { gateway.get().await } else { gateway.post("{}", key).await };
         assert_eq!(received.0.as_u16(), expected, "{method} {key:?}");
         assert_eq!(queries.requests() + commands.requests(), requests, "{method} {key:?}");
     }
     // A sign-in is never retried, because its route does not support keys.
-    let (gateway, commands, _) = both(Behaviour::ResetsFirst(1)).await;
+    let (gateway, commands, _) = gateway_and_upstreams(Behaviour::ResetsFirst(1)).await;
     let login =
         Request::post("/api/auth/login").header("idempotency-key", "k1").body(Body::from("{}")).unwrap();
     assert_eq!(gateway.send(login).await.0.as_u16(), 503);
@@ -381,7 +383,7 @@ async fn only_reads_and_writes_with_a_key_are_retried() {
 
 #[tokio::test]
 async fn retries_do_not_overload_a_failing_upstream() {
-    let (gateway, _, queries) = both(Behaviour::Resets).await;
+    let (gateway, _, queries) = gateway_and_upstreams(Behaviour::Resets).await;
     let mut reads = 0;
     while gateway.queries.state() == UpstreamState::Closed && reads < 100 {
         gateway.get().await;
@@ -393,13 +395,14 @@ async fn retries_do_not_overload_a_failing_upstream() {
 
 #[tokio::test]
 async fn retries_have_a_budget() {
-    let (gateway, _, queries) = both(Behaviour::ResetsSome).await;
+    let (gateway, _, queries) = gateway_and_upstreams(Behaviour::ResetsEveryThird).await;
     let started = std::time::Instant::now();
     let reads = stream::iter(0..REQUESTS).map(|_| gateway.get());
     reads.buffer_unordered(CONCURRENT).collect::<Vec<_>>().await;
-    // The budget is a fifth of all requests, and five per second, of which ten seconds are available at the
-    // start. The library counts in slots of a second, so a few more are allowed. Without a budget the retries
-    // would be half of the requests: every third request is reset, and so is every third retry.
+    // The budget allows one retry for every five requests, and five more retries per second. At the start,
+    // the retries of ten seconds are available. The library counts in slots of a second, so a few more
+    // retries are possible. Without a budget, there would be one retry for every two requests: every third
+    // request is reset, and so is every third retry.
     let allowed = (f64::from(REQUESTS) * 1.2 + 5.0 * (10.0 + started.elapsed().as_secs_f64())) * 1.05;
     let sent = f64::from(queries.requests());
     assert!(sent > f64::from(REQUESTS) * 1.1 && sent <= allowed, "{sent} of {allowed}");
@@ -408,14 +411,14 @@ async fn retries_have_a_budget() {
 
 #[tokio::test]
 async fn a_write_without_a_response_is_sent_only_once() {
-    let (gateway, commands, _) = both(Behaviour::Hangs).await;
-    is_unavailable(&gateway.post("{}", None).await, "commands");
+    let (gateway, commands, _) = gateway_and_upstreams(Behaviour::Hangs).await;
+    assert_unavailable(&gateway.post("{}", None).await, "commands");
     assert_eq!(commands.requests(), 1);
 }
 
 #[tokio::test]
 async fn a_hanging_upstream_does_not_affect_the_other_one() {
-    let (gateway, commands, queries) = both(Behaviour::Hangs).await;
+    let (gateway, commands, queries) = gateway_and_upstreams(Behaviour::Hangs).await;
     commands.set(Behaviour::Responds);
     let waiting = futures_util::future::join_all((0..60).map(|_| gateway.get()));
     let meanwhile = async {
@@ -425,7 +428,7 @@ async fn a_hanging_upstream_does_not_affect_the_other_one() {
     let (received, write_status) = tokio::join!(waiting, meanwhile);
     assert_eq!(write_status, 200);
     for received in &received {
-        is_unavailable(received, "queries");
+        assert_unavailable(received, "queries");
     }
     // After ten failures the circuit breaker opens, so the other waiting requests are not sent.
     assert!((PLACES..PLACES + 10).contains(&queries.requests()), "{}", queries.requests());
@@ -440,7 +443,7 @@ async fn an_invalid_upstream_address_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn slow_clients_do_not_count_as_failures_of_the_upstream() {
-    let (gateway, commands, _) = both(Behaviour::Responds).await;
+    let (gateway, commands, _) = gateway_and_upstreams(Behaviour::Responds).await;
     let slow = || {
         let chunks = stream::unfold((), |()| async {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -457,7 +460,7 @@ async fn slow_clients_do_not_count_as_failures_of_the_upstream() {
 
 #[tokio::test]
 async fn a_dripping_upstream_counts_as_failed_even_if_the_client_does_not_read() {
-    let (gateway, _, queries) = both(Behaviour::Drips).await;
+    let (gateway, _, queries) = gateway_and_upstreams(Behaviour::Drips).await;
     let send = || {
         let mut request =
             Request::get("/api/products").header("x-api-version", "v1").body(Body::empty()).unwrap();

@@ -46,7 +46,7 @@ fn server(limits: RoomLimits) -> Server {
         .route("/health/live", get(|| async { "live" }));
     let settings = Edge {
         tokens: Arc::new(Keys::open(folder.path()).unwrap()),
-        denials: Arc::default(),
+        ended_sessions: Arc::default(),
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::off()),
         proxies: Arc::default(),

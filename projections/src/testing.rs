@@ -72,7 +72,7 @@ fn fold(projector: &mut dyn ErasedProjector, events: &[RecordedEvent]) -> ModelC
     change
 }
 
-/// Applies a history as one batch, as a rebuild does.
+/// Applies a history as one page, as a rebuild does.
 pub(crate) fn at_once<P: Projector>(history: &History) -> ModelChange {
     fold(&mut *ProjectorFold::<P>::boxed(), &history.events)
 }

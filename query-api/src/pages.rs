@@ -1,4 +1,5 @@
-//! Pages of lists. A page ends at the caller's limit or at a maximum of bytes, so that no page is expensive.
+//! Pages of lists. A page ends at the caller's limit or at a maximum size in bytes, so that no page is
+//! expensive.
 //!
 //! A page always has its first item, even if that item alone has more bytes than the maximum. So the cursor
 //! always moves forward.
@@ -9,9 +10,9 @@ use souk_http::Problem;
 
 use crate::database::failed;
 
-/// Maximum sum of the bytes of the documents on a page. Only the first document can exceed it.
+/// Maximum size of all documents on a page together, in bytes. Only the first document can exceed it.
 pub(crate) const PAGE_BYTES_MAX: usize = 1024 * 1024;
-/// Maximum sum of the lines of the orders on a page: the maximum of one order.
+/// Maximum number of lines of all orders on a page together: as many as one order may have.
 pub(crate) const PAGE_LINES_MAX: usize = souk_domain::limits::LINES_MAX;
 
 /// One page of a list.
@@ -38,7 +39,7 @@ impl<T> Page<T> {
     }
 
     /// Makes a page of items that a statement has already limited by bytes. `found` is the number of rows
-    /// that the statement found before it did so.
+    /// that the statement found before it applied this limit.
     pub(crate) fn of(mut items: Vec<T>, found: i64, limit: u32) -> Self {
         items.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let has_more = usize::try_from(found).is_ok_and(|found| found > items.len());

@@ -1,7 +1,7 @@
 //! Limits against guessing: growing delays per key, and a daily limit per key.
 //!
-//! A key is the thing that is guessed at or the client that guesses, such as an account or a client address.
-//! Counts are in memory and limited; a restart forgets them.
+//! A key is either the target of the guesses, such as an account, or their source, such as a client address.
+//! Counts are kept only in memory, for a limited number of keys; a restart forgets them.
 
 use std::hash::Hash;
 use std::num::NonZeroUsize;
@@ -9,12 +9,12 @@ use std::num::NonZeroUsize;
 use jiff::{SignedDuration, Timestamp};
 use lru::LruCache;
 
-/// Number of failures that cause no delay.
+/// Number of failures of a key after which delays begin: the last of these failures causes the first delay.
 pub const FREE_FAILURES: u32 = 5;
 /// Longest delay of most keys, in seconds.
 pub const DELAY_S_MAX: i64 = 15 * 60;
 /// Time for which failures are remembered.
-const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
+const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// Largest number of keys in memory. The least recently used key is dropped first.
 const KEYS_MAX: usize = 100_000;
 
@@ -32,7 +32,8 @@ pub enum Verdict {
 /// Outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The guess was right. A throttle forgives earlier failures.
+    /// The guess was right. A [`Throttle`] then forgets the earlier failures of the key, but a [`DailyLimit`]
+    /// does not.
     Right,
     /// The guess was wrong.
     Wrong,
@@ -54,7 +55,7 @@ struct Attempts {
 #[derive(Debug)]
 pub struct Throttle<K: Hash + Eq> {
     attempts: LruCache<K, Attempts>,
-    free: u32,
+    delayed_after: u32,
     delay_s_max: i64,
 }
 
@@ -65,22 +66,22 @@ impl Attempts {
 }
 
 impl<K: Hash + Eq> Throttle<K> {
-    /// Creates a throttle. `free` failures of a key cause no delay; later delays last at most `delay_s_max`
+    /// Creates a throttle. Delays begin after `delayed_after` failures of a key, and grow up to `delay_s_max`
     /// seconds.
-    pub fn new(free: u32, delay_s_max: i64) -> Self {
-        Self { attempts: LruCache::new(keys_max()), free, delay_s_max }
+    pub fn new(delayed_after: u32, delay_s_max: i64) -> Self {
+        Self { attempts: LruCache::new(keys_max()), delayed_after, delay_s_max }
     }
 
     /// Decides about the next attempt at a key.
     pub fn verdict(&mut self, key: &K, now: Timestamp) -> Verdict {
         let Some(attempts) = self.attempts.get(key).copied() else { return Verdict::Now };
-        let beyond = attempts.failures.checked_sub(self.free);
+        let beyond = attempts.failures.checked_sub(self.delayed_after);
         let until = beyond.map(|beyond| attempts.last + delay(beyond, self.delay_s_max));
         if let Some(wait) = until.and_then(|until| seconds_until(until, now)) {
             return Verdict::AfterSeconds(wait);
         }
-        let is_one_too_many = attempts.failures.saturating_add(attempts.in_progress) >= self.free;
-        if attempts.in_progress > 0 && is_one_too_many { Verdict::WhenOthersEnd } else { Verdict::Now }
+        let could_be_delayed = attempts.failures.saturating_add(attempts.in_progress) >= self.delayed_after;
+        if attempts.in_progress > 0 && could_be_delayed { Verdict::WhenOthersEnd } else { Verdict::Now }
     }
 
     /// Begins an attempt.
@@ -93,7 +94,7 @@ impl<K: Hash + Eq> Throttle<K> {
     pub fn end(&mut self, key: K, outcome: Outcome, now: Timestamp) {
         if outcome == Outcome::Wrong {
             let attempts = self.attempts.get_or_insert_mut(key, || Attempts::none(now));
-            if now.duration_since(attempts.last) > REMEMBERED {
+            if now.duration_since(attempts.last) > REMEMBERED_FOR {
                 attempts.failures = 0;
             }
             attempts.failures = attempts.failures.saturating_add(1);
@@ -120,7 +121,7 @@ impl<K: Hash + Eq> Throttle<K> {
     }
 }
 
-/// Returns the delay after the free failures: one second, then twice as long after each further failure.
+/// Returns the delay after a failure: one second if `beyond` is 0, and twice as long for each further one.
 fn delay(beyond: u32, delay_s_max: i64) -> SignedDuration {
     SignedDuration::from_secs(1_i64.checked_shl(beyond.min(20)).unwrap_or(delay_s_max).min(delay_s_max))
 }
@@ -136,9 +137,9 @@ fn keys_max() -> NonZeroUsize {
     NonZeroUsize::new(KEYS_MAX).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Limit of failures per key and day. A day begins with the first failure and ends after 24 hours, however
-/// many failures follow. With a growing delay instead, an attacker who continues could extend the delay
-/// without end.
+/// Limit of failures per key and day. A day begins with the first failure and ends after 24 hours, even if
+/// more failures follow. If there were a growing delay instead, an attacker who continues to guess could
+/// extend it again and again.
 #[derive(Debug)]
 pub struct DailyLimit<K: Hash + Eq> {
     days: LruCache<K, Day>,
@@ -154,8 +155,8 @@ struct Day {
 }
 
 impl Day {
-    fn end(self) -> Timestamp {
-        self.began + REMEMBERED
+    fn ends_at(self) -> Timestamp {
+        self.began + REMEMBERED_FOR
     }
 }
 
@@ -168,9 +169,9 @@ impl<K: Hash + Eq> DailyLimit<K> {
     /// Decides about the next attempt at a key.
     pub fn verdict(&mut self, key: &K, now: Timestamp) -> Verdict {
         let Some(day) = self.days.get(key).copied() else { return Verdict::Now };
-        let failures = if now < day.end() { day.failures } else { 0 };
+        let failures = if now < day.ends_at() { day.failures } else { 0 };
         if failures >= self.failures_max
-            && let Some(wait) = seconds_until(day.end(), now)
+            && let Some(wait) = seconds_until(day.ends_at(), now)
         {
             return Verdict::AfterSeconds(wait);
         }
@@ -192,7 +193,7 @@ impl<K: Hash + Eq> DailyLimit<K> {
             return;
         }
         // A day begins with the first failure.
-        if day.failures == 0 || now >= day.end() {
+        if day.failures == 0 || now >= day.ends_at() {
             *day = Day { began: now, failures: 0, in_progress: day.in_progress };
         }
         day.failures = day.failures.saturating_add(1);
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daily_limit_ends_a_day_after_the_first_failure_however_many_follow() {
+    fn a_daily_limit_is_lifted_24_hours_after_the_first_failure_even_if_more_follow() {
         let mut limit = DailyLimit::new(2);
         limit.end("code", Outcome::Wrong, at(0));
         assert_eq!(limit.verdict(&"code", at(0)), Verdict::Now);
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_or_a_day_without_failures_ends_the_delay() {
+    fn a_success_or_a_day_without_failures_resets_the_delay() {
         let mut throttle = Throttle::new(1, DELAY_S_MAX);
         fail(&mut throttle, "ada", at(0));
         fail(&mut throttle, "ada", at(0));

@@ -121,7 +121,7 @@ pub fn run() -> ExitCode {
         }
     }));
     let cli = Cli::parse();
-    match start(cli) {
+    match run_command(cli) {
         Ok(code) => code,
         Err(error) => {
             output::warn(format!("souk: {error:#}"));
@@ -130,7 +130,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn start(cli: Cli) -> anyhow::Result<ExitCode> {
+fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
     let mut overrides = Overrides { data: cli.common.data, file: cli.common.config, ..Overrides::default() };
     let command = cli.command.unwrap_or(Command::Serve(ServeArgs::default()));
     if let Command::Serve(serve) = &command {
@@ -148,7 +148,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(ServeArgs { empty, .. }) => {
             let served = runtime.block_on(serve(&configuration, ServeOptions { empty, json }));
-            // The remaining tasks were told to stop and had their time to do so.
+            // The remaining tasks were told to stop, and had enough time for it.
             runtime.shutdown_background();
             served.map(|()| ExitCode::SUCCESS)
         }

@@ -20,8 +20,8 @@ pub(super) fn is_injected(variable: &str, value: &str) -> bool {
 /// Returns the rest of a variable after each possible service name. In variables, a `-` of the service name
 /// is written as `_`, so each `_` may end the service name.
 fn rests(variable: &str) -> impl Iterator<Item = &str> {
-    let is_name = variable.starts_with("SOUK_");
-    variable.match_indices('_').filter(move |_| is_name).map(|(at, _)| &variable[at + 1..])
+    let has_prefix = variable.starts_with("SOUK_");
+    variable.match_indices('_').filter(move |_| has_prefix).map(|(at, _)| &variable[at + 1..])
 }
 
 /// Form of a value.
@@ -33,7 +33,7 @@ enum Form {
     Port,
     /// A protocol such as `tcp`.
     Protocol,
-    /// An address such as `tcp://10.0.0.1:8080`.
+    /// A URL such as `tcp://10.0.0.1:8080`.
     Url,
 }
 

@@ -18,8 +18,9 @@ use tokio::sync::oneshot;
 use super::SharedStore;
 use crate::clock::SharedClock;
 
-/// Maximum number of cached state parts for each kind of aggregate. A state has a few parts, and one more for
-/// each of its lines or reservations. For carts with one line, this is enough for 8,000 carts.
+/// Size of the cache of states, for each kind of aggregate. The size of a state is counted in parts: a few
+/// for the state itself, and one for each of its lines or reservations. So the cache holds about 8,000 carts
+/// with one line.
 pub const CACHED_PARTS_MAX: usize = 50_000;
 
 type LoadResult<D> = Result<Option<Loaded<D>>, StoreError>;
@@ -40,21 +41,22 @@ struct State<D: Decider> {
     executor: Executor<D>,
     callers: HashMap<Ticket, oneshot::Sender<CommandResult<D>>>,
     loaders: HashMap<Ticket, oneshot::Sender<LoadResult<D>>>,
-    tickets: Ticket,
+    last_ticket: Ticket,
 }
 
 impl<D: Decider> ExecutorDriver<D> {
     /// Creates a port on top of a store.
     pub fn new(store: SharedStore, clock: SharedClock) -> Self {
         let executor = Executor::new(CACHED_PARTS_MAX, store.is_exclusive());
-        let state = State { executor, callers: HashMap::new(), loaders: HashMap::new(), tickets: 0 };
+        let state = State { executor, callers: HashMap::new(), loaders: HashMap::new(), last_ticket: 0 };
         Self { inner: Arc::new(Inner { store, clock, state: Mutex::new(state) }) }
     }
 }
 
 impl<D: Decider> Inner<D> {
     fn state(&self) -> MutexGuard<'_, State<D>> {
-        // A panic in a step is a bug of a decider. Its command gets no result, and other commands continue.
+        // A panic here is a bug of a decider. The command that caused it gets no result, and other commands
+        // continue.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -83,17 +85,17 @@ impl<D: Decider> Inner<D> {
         let actions = match request {
             Action::Append(append) => {
                 let stream = append.stream.clone();
-                let result = finished(self.store.append(append)).await.unwrap_or_else(|e| Err(e.into()));
+                let result = catch_panic(self.store.append(append)).await.unwrap_or_else(|e| Err(e.into()));
                 count::<D>(&result);
                 self.state().executor.on_appended(&stream, result, self.clock.now())
             }
             Action::Read(stream, from) => {
                 let read = self.store.read_stream(&stream, from, LOAD_EVENTS_MAX);
-                let result = finished(read).await.unwrap_or_else(Err);
+                let result = catch_panic(read).await.unwrap_or_else(Err);
                 self.state().executor.on_read(&stream, result, self.clock.now())
             }
             Action::Find(stream, command) => {
-                let result = finished(self.store.find_command(&stream, command)).await.unwrap_or_else(Err);
+                let result = catch_panic(self.store.find_command(&stream, command)).await.unwrap_or_else(Err);
                 self.state().executor.on_found(&stream, command, result, self.clock.now())
             }
             Action::Answer(..) | Action::AnswerLoad(..) => return,
@@ -104,9 +106,9 @@ impl<D: Decider> Inner<D> {
 
 /// Returns the result of an access to the store, or an error if the access panics. So every waiting caller
 /// gets a result.
-async fn finished<T>(access: impl Future<Output = T>) -> Result<T, StoreError> {
-    let finished = AssertUnwindSafe(access).catch_unwind().await;
-    finished.map_err(|_| StoreError::Unavailable("the engine of the log panicked".to_owned()))
+async fn catch_panic<T>(access: impl Future<Output = T>) -> Result<T, StoreError> {
+    let result = AssertUnwindSafe(access).catch_unwind().await;
+    result.map_err(|_| StoreError::Unavailable("the engine of the log panicked".to_owned()))
 }
 
 /// Counts appends and conflicts by kind of aggregate, for `/metrics`.
@@ -130,8 +132,8 @@ impl<D: Decider> CommandPort<D> for ExecutorDriver<D> {
         let (sender, receiver) = oneshot::channel();
         let actions = {
             let mut state = self.inner.state();
-            state.tickets += 1;
-            let ticket = state.tickets;
+            state.last_ticket += 1;
+            let ticket = state.last_ticket;
             state.callers.insert(ticket, sender);
             state.executor.on_command(ticket, request, self.inner.clock.now())
         };
@@ -152,8 +154,8 @@ impl<D: Decider> CommandPort<D> for ExecutorDriver<D> {
         let (sender, receiver) = oneshot::channel();
         let actions = {
             let mut state = self.inner.state();
-            state.tickets += 1;
-            let ticket = state.tickets;
+            state.last_ticket += 1;
+            let ticket = state.last_ticket;
             state.loaders.insert(ticket, sender);
             state.executor.on_load(ticket, stream, self.inner.clock.now())
         };

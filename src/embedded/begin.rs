@@ -80,7 +80,7 @@ pub(super) fn start_settled(
     tokio::spawn(supervise(part, stopping.clone(), begin))
 }
 
-/// Creates the channels for the progress of the read models: the senders, and the receivers.
+/// Creates the channels that report the progress of the read models. Returns their senders and receivers.
 pub(super) fn progress() -> (Arc<Progress>, ReadModelProgress) {
     let (reached, reached_receiver) = watch::channel(Position::START);
     let (built, built_receiver) = watch::channel(false);
@@ -96,7 +96,7 @@ pub(super) fn progress() -> (Arc<Progress>, ReadModelProgress) {
 }
 
 /// Starts the read models on their own thread, so that a large batch does not block requests. The first start
-/// uses the open builds; a restart opens them again.
+/// uses `opened`; a restart opens the builds again.
 pub(super) fn start_projections(
     ports: ReadModelPorts,
     opened: Projections,
@@ -130,7 +130,7 @@ fn on_own_thread(run: impl Future<Output = Result<(), String>> + Send + 'static)
     let (sender, ended) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("read-models".to_owned());
     let started = thread.spawn(move || {
-        // An error means that the supervisor, which has the receiver, is gone.
+        // An error means that the task below, which has the receiver, is gone.
         let _ = sender.send(runtime.block_on(run));
     });
     tokio::spawn(async move {

@@ -8,7 +8,7 @@ use souk_command_api::Accounts;
 use souk_command_api::auth::mailed::Resets;
 use souk_domain::{AggregatePorts, OpenPort};
 use souk_eventsourcing::{CommandPort, Decider, PersonKeys, Position};
-use souk_http::{Denials, Guard, Keys};
+use souk_http::{EndedSessions, Guard, Keys};
 use souk_mail_folder::MailFolder;
 use souk_openid_connect::{OpenIdConnect, Provider};
 use souk_process_managers::PaymentProvider;
@@ -144,10 +144,10 @@ impl Engines {
     /// after a restart.
     pub(super) async fn accounts(&self, configuration: &Configuration) -> Result<Accounts, StartError> {
         let credentials = SqliteCredentials::open(self.folder.path()).await?;
-        let denials = Denials::default();
+        let ended_sessions = EndedSessions::default();
         let now = self.clock.now();
         for family in credentials.revoked_since(now - DENIED).await? {
-            denials.deny_here(family.id, family.revoked_at.unwrap_or(now) + DENIED, now);
+            ended_sessions.deny_here(family.id, family.revoked_at.unwrap_or(now) + DENIED, now);
         }
         let hashing = Hashing::new(configuration.password_cost)?;
         Ok(Accounts {
@@ -155,7 +155,7 @@ impl Engines {
             passwords: Arc::new(HashingThread::start(hashing).map_err(StartError::NoThread)?),
             outbox: Arc::new(self.mail.clone()),
             resets: Resets::default(),
-            denials: Arc::new(denials),
+            ended_sessions: Arc::new(ended_sessions),
             used_flows: Arc::default(),
             providers: Arc::new(identity_providers(configuration, &self.clock).map_err(StartError::Tls)?),
             guard: Arc::new(Guard::new(configuration.limits != Limiting::Off, Arc::clone(&self.clock))),

@@ -16,21 +16,22 @@ use souk_servers::Redis;
 use super::add_stock;
 use super::process::{Gateway, Shop, souk};
 
-/// Different from the password in the examples of the API document, so that the example requests do not erase
-/// an account.
+/// Password of the accounts. It differs from the password in the examples of the API document, so that the
+/// example requests do not erase an account.
 const PASSWORD: &str = "zebra horse battery";
 /// File with the results.
 const FILE: &str = "docs/ACCESS.md";
-/// Environment variable that updates the file instead of comparing it. It also updates the API document.
+/// Environment variable that makes the test write the file. Another test writes the API document if it is
+/// set.
 const UPDATE: &str = "SOUK_UPDATE_OPENAPI";
-/// Turns off rate limits, so that every identity can send every operation.
+/// Environment variable that turns off rate limits, so that every identity can send every operation.
 const NO_LIMITS: (&str, &str) = ("SOUK_LIMITS", "off");
 /// Prefix of the paths on the internal listener.
 const INTERNAL: &str = "/internal/";
 /// An id that does not exist.
 const UNKNOWN_ID: &str = "0199c2aa-bbcc-8000-8000-00000000ffff";
 
-/// Details of problems that refuse a token at the edge.
+/// Details of the problems with which the edge refuses a token.
 const REFUSALS: [&str; 9] = [
     "an access token is needed here",
     TOKEN_OR_CART,
@@ -59,7 +60,7 @@ enum Kind {
     OtherCustomer,
     Admin,
     Service,
-    /// A caller with an invalid token, which is refused everywhere.
+    /// A caller whose token is invalid. All its requests are refused.
     Refused,
 }
 
@@ -91,8 +92,8 @@ fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
 }
 
-/// Creates every kind of invalid token. Some are signed with the shop's own key.
-fn forged(folder: &Path, keys: &Value, good: &str) -> Vec<Identity> {
+/// Creates callers with every kind of invalid token. Some tokens are signed with the shop's own key.
+fn invalid_tokens(folder: &Path, keys: &Value, good: &str) -> Vec<Identity> {
     let pem = std::fs::read(folder.join("keys/token.pem")).unwrap();
     let key = EncodingKey::from_ed_pem(&pem).unwrap();
     let public = &keys["keys"][0];
@@ -163,7 +164,7 @@ async fn identities(shop: &Shop) -> (Vec<Identity>, OwnedIds) {
         Identity::token("admin", &machine("admin"), Kind::Admin),
         Identity::token("service", &machine("service"), Kind::Service),
     ];
-    all.extend(forged(shop.folder(), &keys, &machine("admin")));
+    all.extend(invalid_tokens(shop.folder(), &keys, &machine("admin")));
     all.push(Identity::token("revoked", &text(&signed_out, "accessToken"), Kind::Refused));
     let belongings = OwnedIds {
         customers_order: text(&placed, "id"),
@@ -175,8 +176,8 @@ async fn identities(shop: &Shop) -> (Vec<Identity>, OwnedIds) {
     (all, belongings)
 }
 
-/// Returns the path of an operation on a resource of the customer or guest, and true if there is such a
-/// resource.
+/// Returns the path of an operation with the id of a resource that the customer or the guest owns, and true.
+/// If the operation has no such resource, returns the path with ids that do not exist, and false.
 fn owned_path(path: &str, is_guests: bool, own: &OwnedIds) -> (String, bool) {
     let order = if is_guests { &own.guests_order } else { &own.customers_order };
     let owned = match path {
@@ -200,7 +201,7 @@ fn path_with_unknown_ids(path: &str) -> String {
         .fold(path.to_owned(), |path, part| path.replace(part, UNKNOWN_ID))
 }
 
-/// Returns the expected result by the rules: the status of a refusal, or `in`.
+/// Returns the result that the route table requires: the status of a refusal, or `in` if there is none.
 fn expected(access: Access, kind: Kind, path: &str, is_owned: bool) -> &'static str {
     use Kind::{Admin, Customer, Guest, Nobody, OtherCustomer, OtherGuest, Refused, Service};
     let is_address = path.contains("/addresses/");
@@ -257,7 +258,7 @@ async fn every_identity_has_access_to_exactly_its_operations() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn access_through_a_gateway_is_the_same() {
-    // With Redis, the gateway knows ended sessions.
+    // Redis tells the gateway which sessions have ended.
     let redis = Redis::start().unwrap();
     let url = redis.url();
     let variables = [NO_LIMITS, ("SOUK_REDIS_URL", url.as_str())];
@@ -346,7 +347,8 @@ async fn wait_for_revocation(
     tokio::time::timeout(Duration::from_secs(30), is_refused).await.unwrap();
 }
 
-/// The difference between the responses for a resource of another owner and for an absent one; they must be equal.
+/// Compares the response for a resource of another owner with the response for an absent one. They must be
+/// equal; a difference is returned as text.
 fn difference(hidden: &(u16, Value), absent: &(u16, Value), call: &str) -> Option<String> {
     let is_equal = hidden.0 == absent.0
         && without_request_fields(hidden.1.clone()) == without_request_fields(absent.1.clone());

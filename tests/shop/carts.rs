@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use crate::add_stock;
 use crate::process::Shop;
 
-/// Number of repetitions of a race. Before the fix, most repetitions moved the lines twice.
+/// Number of repetitions of a race. In a version with this bug, most repetitions moved the lines twice.
 const ROUNDS: usize = 8;
 
 /// Signs a customer up. Returns the `Authorization` header of the customer.
-async fn customer(shop: &Shop, name: &str) -> String {
+async fn sign_up(shop: &Shop, name: &str) -> String {
     let account =
         json!({"email": format!("{name}@example.org"), "password": "correct horse battery", "name": name});
     let (status, account) = shop.send("POST", "/api/auth/signup", &account, &[]).await;
@@ -32,8 +32,8 @@ async fn empty_cart(shop: &Shop, customer: &str) -> u64 {
 async fn concurrent_merges_of_one_cart_move_its_units_once() {
     let shop = Shop::start(&[]).await;
     add_stock(&shop, "LAMP", 100).await;
-    let ada = customer(&shop, "ada").await;
-    let bob = customer(&shop, "bob").await;
+    let ada = sign_up(&shop, "ada").await;
+    let bob = sign_up(&shop, "bob").await;
     for round in 0..ROUNDS {
         let token = shop.guest_cart(&json!({"sku": "LAMP", "quantity": 2})).await;
         let body = json!({"cartToken": token});
@@ -52,15 +52,15 @@ async fn concurrent_merges_of_one_cart_move_its_units_once() {
 async fn a_cart_is_either_ordered_or_merged() {
     let shop = Shop::start(&[]).await;
     add_stock(&shop, "LAMP", 100).await;
-    let ada = customer(&shop, "ada").await;
+    let ada = sign_up(&shop, "ada").await;
     for round in 0..ROUNDS {
         let token = shop.guest_cart(&json!({"sku": "LAMP", "quantity": 2})).await;
         let order = json!({"cart": true, "email": "eve@example.org", "payment": {"token": "tok_ok"}});
-        let cart = [("x-cart-token", token.as_str())];
+        let cart_header = [("x-cart-token", token.as_str())];
         let body = json!({"cartToken": token});
         let headers = [("authorization", ada.as_str())];
         let (ordered, merged) = tokio::join!(
-            shop.send("POST", "/api/orders", &order, &cart),
+            shop.send("POST", "/api/orders", &order, &cart_header),
             shop.send("POST", "/api/cart/merge", &body, &headers)
         );
         assert_eq!(merged.0, 200);

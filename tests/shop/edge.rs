@@ -1,4 +1,4 @@
-//! Requests of slow, wrong and hostile clients.
+//! Requests of slow, faulty and hostile clients.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::add_stock;
 use super::process::Shop;
 
-/// Longer than the shop waits for a head or for more of a body.
+/// Longest wait of a test client for bytes. The shop waits less than this for a head or for more of a body.
 const READ_WAIT_MAX: Duration = Duration::from_secs(30);
 
 fn connect(shop: &Shop) -> TcpStream {
@@ -18,7 +18,7 @@ fn connect(shop: &Shop) -> TcpStream {
     stream
 }
 
-/// Reads until the shop closes the connection. Fails if it does not.
+/// Reads until the shop closes the connection. Fails if the connection stays open.
 fn read_to_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let ended = stream.read_to_end(&mut bytes);
@@ -31,7 +31,7 @@ fn read_to_end(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_heads_and_bodies_are_disconnected() {
+async fn clients_that_send_heads_or_bodies_slowly_are_disconnected() {
     let shop = Shop::start(&[]).await;
     let mut head = connect(&shop);
     head.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Slow: ").unwrap();
@@ -104,7 +104,7 @@ fn read_head(stream: &mut TcpStream) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_response_before_the_body_announces_the_end_of_the_connection() {
     let shop = Shop::start(&[]).await;
-    for (path, is_read) in [("/api/products", false), ("/api/nowhere", false), ("/api/cart/items", true)] {
+    for (path, sends_body) in [("/api/products", false), ("/api/nowhere", false), ("/api/cart/items", true)] {
         let mut stream = connect(&shop);
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: x\r\nX-API-Version: v1\r\nContent-Type: application/json\r\n\
@@ -112,13 +112,13 @@ async fn a_response_before_the_body_announces_the_end_of_the_connection() {
         );
         stream.write_all(request.as_bytes()).unwrap();
         let response = tokio::task::spawn_blocking(move || {
-            if is_read {
+            if sends_body {
                 stream.write_all(b"{}").unwrap();
             }
             read_head(&mut stream)
         });
         let response = response.await.unwrap();
-        assert_eq!(response.contains("connection: close"), !is_read, "{path}: {response}");
+        assert_eq!(response.contains("connection: close"), !sends_body, "{path}: {response}");
     }
 }
 
@@ -285,7 +285,7 @@ async fn single_value_headers_are_refused_if_they_are_sent_twice() {
         let twice = [(name, value), (name, value)];
         let (status, problem) = shop.send("GET", "/api/products", &Value::Null, &twice).await;
         assert_eq!((status, problem["code"].as_str()), (400, Some("invalid-parameter")), "{problem}");
-        assert_eq!(problem["detail"], format!("`{name}`: it is allowed once"));
+        assert_eq!(problem["detail"], format!("`{name}`: it is allowed only once"));
     }
     let twice = [("accept", "a/b"), ("accept", "*/*"), ("prefer", "handling=strict"), ("prefer", "wait=1")];
     assert_eq!(shop.send("GET", "/api/products", &Value::Null, &twice).await.0, 200);
@@ -334,7 +334,7 @@ async fn concurrent_correct_passwords_and_lookups_all_succeed() {
     shop.get("/api/orders").await;
     let lookup = json!({"code": placed["code"], "email": "bob@example.org"});
     assert_eq!(send_concurrently(&shop, 12, "/api/orders/lookup", &lookup).await, [200; 12]);
-    // Concurrent wrong passwords get no more comparisons than sequential ones.
+    // The shop compares no more wrong passwords when they arrive at once than when they arrive one by one.
     sign_in["password"] = json!("incorrect horse battery");
     let mut refused = send_concurrently(&shop, 12, "/api/auth/login", &sign_in).await;
     refused.sort_unstable();

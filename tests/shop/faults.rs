@@ -74,7 +74,7 @@ async fn a_shop_with_a_missing_or_damaged_log_is_refused_until_a_restore() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_undone_restore_is_refused_as_a_log_mismatch() {
+async fn putting_the_old_log_back_after_a_restore_is_refused_as_a_log_mismatch() {
     let scratch = tempfile::tempdir().unwrap();
     let backup = scratch.path().join("backup");
     let folder = stopped_shop(&backup).await;
@@ -131,13 +131,13 @@ async fn a_folder_without_a_shop_is_refused_and_nothing_is_created() {
     let error = error_of(&missing, &["log", "restore", scratch.path().to_str().unwrap()]);
     assert!(error.contains("backup"), "{error}");
     assert!(!missing.exists(), "a refused restore leaves no files");
-    let shop = stopped_shop(&scratch.path().join("backup")).await;
-    let inside = shop.path().join("backup");
-    let error = error_of(shop.path(), &["log", "backup", inside.to_str().unwrap()]);
+    let folder = stopped_shop(&scratch.path().join("backup")).await;
+    let inside = folder.path().join("backup");
+    let error = error_of(folder.path(), &["log", "backup", inside.to_str().unwrap()]);
     assert!(error.contains("is inside the data folder") && !inside.exists(), "{error}");
     let link = scratch.path().join("link");
-    std::os::unix::fs::symlink(shop.path(), &link).unwrap();
-    let error = error_of(shop.path(), &["log", "backup", link.join("new/backup").to_str().unwrap()]);
+    std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+    let error = error_of(folder.path(), &["log", "backup", link.join("new/backup").to_str().unwrap()]);
     assert!(error.contains("is inside the data folder"), "{error}");
     let file = scratch.path().join("file");
     fs::write(&file, "x").unwrap();
@@ -157,7 +157,7 @@ async fn write_until_refused(shop: &Shop) -> Vec<String> {
             (201, response) => written.push(response["id"].as_str().unwrap().to_owned()),
             refused => break refused,
         }
-        assert!(written.len() < 1_000, "the disk never gets full");
+        assert!(written.len() < 1_000, "no write is ever refused");
     };
     assert_eq!((refused.0, &refused.1["code"]), (503, &json!("log-unavailable")), "{}", refused.1);
     shop.wait_until_not_ready().await;

@@ -1,4 +1,5 @@
-//! Sign-in by a real identity provider in a browser, with its pages, cookies and consent.
+//! Sign-in through the server of a real identity provider. A minimal browser loads its pages, keeps its
+//! cookies and sends its forms.
 
 use serde_json::{Value, json};
 use souk_servers::{Browser, Client, OpenIdProvider, Page, free_port};
@@ -40,7 +41,7 @@ async fn sign_in(shop: &Shop, login: &str, query: &str) -> Page {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_signs_in_by_a_provider_and_is_a_new_person_after_an_erasure() {
+async fn a_person_signs_in_through_a_provider_and_gets_a_new_account_after_an_erasure() {
     let (shop, mut provider) = shop_and_provider().await;
     let page = sign_in(&shop, "ada@example.org", "").await;
     assert_eq!(page.status, 200, "{page:?}");
@@ -77,7 +78,7 @@ async fn a_person_signs_in_by_a_provider_and_is_a_new_person_after_an_erasure() 
 }
 
 #[test]
-fn an_incomplete_provider_configuration_is_refused_with_its_setting() {
+fn an_error_in_the_configuration_of_a_provider_names_the_setting() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("souk.toml"), "[oidc.work]\nissuer = \"http://accounts.example\"\n")
         .unwrap();

@@ -27,7 +27,8 @@ const CANCELLATIONS: u64 = 250;
 const SKUS: u64 = 2_400;
 /// Number of lines of the largest invoice.
 const LARGEST_INVOICE_LINES: u64 = 1_050;
-/// One of this many lines repeats the SKU of the line before, in the same invoice, at another price.
+/// On average, one line in this many is followed by a line with the same SKU at another price, in the same
+/// invoice.
 const SECOND_PRICE_ONE_IN: u64 = 300;
 
 /// Linear congruential generator (Knuth's MMIX constants). It is good enough here and gives the same numbers
@@ -145,8 +146,8 @@ impl Month {
     }
 }
 
-/// Text of a SKU. Every fortieth differs from its neighbour only in upper and lower case, and one contains a
-/// space.
+/// Text of a SKU. In every forty SKUs, two differ only in upper and lower case. One SKU of the month contains
+/// a space.
 fn sku_text(sku: u64) -> String {
     match sku % 40 {
         1 => format!("{}a", 20_000 + sku - 1),

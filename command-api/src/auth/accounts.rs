@@ -8,7 +8,7 @@ use souk_domain::user::User;
 use souk_domain::user::state::Account;
 use souk_domain::{EmailHash, UserId};
 use souk_eventsourcing::{Decider, StoreError, StreamName};
-use souk_http::{Caller, Denials, Guard, Problem};
+use souk_http::{Caller, EndedSessions, Guard, Problem};
 use souk_sign_in::identity_provider::UsedFlows;
 use souk_sign_in::{Credentials, IdentityProviders, Outbox, Passwords, SignIn, SignInKind};
 
@@ -36,7 +36,7 @@ pub struct Accounts {
     /// Limit on simultaneous resets of passwords.
     pub resets: Resets,
     /// Sessions that have ended, and whose access tokens have not expired yet.
-    pub denials: Arc<Denials>,
+    pub ended_sessions: Arc<EndedSessions>,
     /// Delays for guesses of passwords and order codes.
     pub guard: Arc<Guard>,
 }

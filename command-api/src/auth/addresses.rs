@@ -13,8 +13,8 @@ use souk_http::Problem;
 
 use crate::ports::Ports;
 
-/// Returns the alias of an address. If it has none, returns its keyed hash, by which only accounts of older
-/// logs are found.
+/// Returns the alias of an address, from the index or else from the credentials. If the address has no alias,
+/// returns its keyed hash, by which only accounts of older logs are found.
 pub async fn alias_of(ports: &Ports, email: &Email) -> Result<EmailHash, Problem> {
     let hash = email.hash(&ports.keys.email_hash);
     match ports.people.alias_of(hash.as_str()).await? {
@@ -26,9 +26,9 @@ pub async fn alias_of(ports: &Ports, email: &Email) -> Result<EmailHash, Problem
 /// Returns the alias that a new account claims.
 ///
 /// If an account already has the address, the returned alias (or keyed hash, in an older log) is claimed by
-/// that account, so the new claim is refused. If the claim of the alias was released, the account was erased,
-/// and an older copy of the index brought the alias back. Then the address gets a new alias, so that nothing
-/// connects the new account with the erased one.
+/// that account, so the new claim is refused. If the claim of the alias was released, its account was erased,
+/// and a restored older copy of the index still contains the alias. Then the address gets a new alias, so
+/// that nothing connects the new account with the erased one.
 pub async fn alias_to_claim(ports: &Ports, email: &Email) -> Result<EmailHash, Problem> {
     let hash = email.hash(&ports.keys.email_hash);
     if let Some(alias) = ports.people.alias_of(hash.as_str()).await? {
@@ -58,17 +58,17 @@ async fn is_claimed(ports: &Ports, alias: &EmailHash) -> Result<Option<bool>, Pr
 }
 
 /// Stores the alias of an account's address with the credentials too, so that the account is found even if
-/// the index of aliases is lost. If `password` has a password hash, the alias is stored only while this is
-/// the account's password, so that nothing is stored about an account that is erased meanwhile.
+/// the index of aliases is lost. If there is a `password_hash`, the alias is stored only if it is still
+/// that of the account, so that nothing is stored about an account that was erased meanwhile.
 pub async fn store(
     ports: &Ports,
     user: UserId,
     email: &Email,
     alias: &EmailHash,
-    password: Option<&str>,
+    password_hash: Option<&str>,
 ) -> Result<(), Problem> {
     let hash = email.hash(&ports.keys.email_hash);
-    Ok(ports.accounts.credentials.keep_email(&user.customer(), &hash, alias, password).await?)
+    Ok(ports.accounts.credentials.keep_email(&user.customer(), &hash, alias, password_hash).await?)
 }
 
 /// Returns all hashes under which sign-in events of an account may be recorded: its alias, and the keyed hash

@@ -206,7 +206,7 @@ async fn revoke(ports: &Ports, stored: Stored) -> Result<(), Problem> {
 
 /// Refuses the access tokens of a session from now on.
 pub async fn deny(ports: &Ports, session: Uuid, now: Timestamp) {
-    ports.accounts.denials.deny(session, now + ACCESS_TTL + CLOCK_LAG_MAX, now).await;
+    ports.accounts.ended_sessions.deny(session, now + ACCESS_TTL + CLOCK_LAG_MAX, now).await;
 }
 
 fn conflict_problem() -> Problem {

@@ -1,4 +1,4 @@
-//! Splitting a JSON array into its elements byte by byte, so that a long array need not be held in memory.
+//! Splits a JSON array into its elements, byte by byte, so that a long array is never completely in memory.
 //!
 //! Only the brackets outside strings are counted. Invalid JSON is found later, when the element is parsed. So
 //! an invalid element with balanced brackets does not affect the other elements.
@@ -22,7 +22,7 @@ pub enum Part {
 #[derive(Clone, Debug, Default)]
 pub struct Elements {
     depth: u64,
-    is_in_text: bool,
+    is_in_string: bool,
     is_escaped: bool,
     is_in_element: bool,
 }
@@ -30,15 +30,15 @@ pub struct Elements {
 impl Elements {
     /// Takes the next byte and returns its role.
     pub fn part(&mut self, byte: u8) -> Part {
-        if self.is_in_text {
-            self.is_in_text = byte != b'"' || self.is_escaped;
+        if self.is_in_string {
+            self.is_in_string = byte != b'"' || self.is_escaped;
             self.is_escaped = byte == b'\\' && !self.is_escaped;
             return Part::Element;
         }
         match byte {
             b',' | b']' if self.depth == 0 => return self.end(byte == b']'),
             b' ' | b'\t' | b'\r' | b'\n' if !self.is_in_element => return Part::Between,
-            b'"' => self.is_in_text = true,
+            b'"' => self.is_in_string = true,
             b'{' | b'[' => self.depth += 1,
             b'}' | b']' => self.depth = self.depth.saturating_sub(1),
             _ => {}

@@ -1,5 +1,5 @@
-//! Splitting the body of an import into lines, or into the elements of a JSON array. They are counted before
-//! any of them is parsed.
+//! Splits the body of an import into lines, or into the elements of a JSON array. The lines or elements are
+//! counted before any of them is parsed.
 
 use axum::http::{HeaderMap, header};
 use souk_domain::text::quoted;

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::fields;
 
-/// A count of the stock on hand (`onHand`), or a change of it with the reason.
+/// A count of the units on hand (`onHand`), or a change of their number (`change`) with its reason.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"sku": "85123A", "onHand": 100}))]

@@ -106,9 +106,10 @@ pub async fn confirm(
     Ok(written(&order, &sku, &outcome))
 }
 
-/// Executes a command about a reservation. Its id is derived from the order and the SKU, so that the command
-/// has an effect once, even if several callers send it. After that reservation is closed, the order may
-/// reserve units of the SKU again. The commands of a later reservation have the ids of their requests.
+/// Executes a command about a reservation. The command id is derived from the order and the SKU, so that the
+/// command has one effect even if several callers send it. After this first reservation is closed, the order
+/// may reserve units of the SKU again. The id of a command about this later reservation is derived from its
+/// request.
 async fn send_for_reservation(
     ports: &Ports,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! Making a draft of an order from a request: checks the buyer, the texts and the lines, and looks up names
+//! Makes the draft of an order from a request: checks the buyer, the texts and the lines, and looks up names
 //! and prices.
 
 use jiff::SignedDuration;
@@ -17,7 +17,7 @@ use crate::ports::Ports;
 
 use super::request::{LineRequest, OrderRequest};
 
-/// The buyer of an order. It is checked alike for orders of a cart and orders of explicit lines.
+/// The buyer of an order, checked in the same way for an order from a cart and an order with explicit lines.
 #[derive(Clone)]
 pub struct Buyer {
     customer: Option<CustomerId>,
@@ -141,27 +141,29 @@ pub async fn lines(
             Err(error) => errors.push(error),
         }
     }
-    let currency_errors = other_currencies(&lines).map(|(index, line, others)| {
+    let currency_errors = other_currencies(&lines).map(|(index, line, order_currency)| {
         let sku = &line.sku;
         let currency = line.unit_price.currency.code();
-        let detail =
-            format!("SKU {sku} is priced in {currency}, the other lines in {others}: order it separately");
+        let detail = format!(
+            "SKU {sku} is priced in {currency}, but other lines are priced in {order_currency}: \
+             order it separately"
+        );
         FieldError::new(format!("/lines/{index}/sku"), "currency-mismatch", detail)
     });
     errors.extend(currency_errors);
     if errors.is_empty() { Ok(lines) } else { Err(Problem::fields(errors)) }
 }
 
-/// Returns the lines that are not in the currency of the order, each with its index, and the currency of the
-/// order. That is the currency of the first line whose price is still in the currency that the buyer was
-/// shown.
+/// Returns the lines that are not in the currency of the order, each with its index and the currency of the
+/// order. The currency of the order is that of the first line whose price still has the currency that the
+/// buyer was shown. If there is no such line, it is that of the first line.
 pub fn other_currencies(lines: &[OrderLine]) -> impl Iterator<Item = (usize, &OrderLine, &'static str)> {
     let is_as_shown =
         |line: &&OrderLine| line.shown_price.is_none_or(|shown| shown.currency == line.unit_price.currency);
     let first = lines.iter().find(is_as_shown).or(lines.first()).map(|line| line.unit_price.currency);
     lines.iter().enumerate().filter_map(move |(index, line)| {
-        let others = first.filter(|first| *first != line.unit_price.currency)?;
-        Some((index, line, others.code()))
+        let order_currency = first.filter(|first| *first != line.unit_price.currency)?;
+        Some((index, line, order_currency.code()))
     })
 }
 

@@ -216,11 +216,13 @@ async fn cart_lines(
             shown_price: Some(line.unit_price).filter(|shown| *shown != listed.price),
         });
     }
-    let currency_errors = assemble::other_currencies(&lines).map(|(index, line, others)| {
+    let currency_errors = assemble::other_currencies(&lines).map(|(index, line, order_currency)| {
         let sku = &line.sku;
         let currency = line.unit_price.currency.code();
-        let detail =
-            format!("SKU {sku} is now priced in {currency}, the other lines in {others}: remove its line");
+        let detail = format!(
+            "SKU {sku} is now priced in {currency}, but other lines are priced in {order_currency}: \
+             remove its line"
+        );
         FieldError::new(format!("/lines/{index}"), "currency-mismatch", detail)
     });
     errors.extend(currency_errors);

@@ -2,7 +2,8 @@
 //! minute ago.
 //!
 //! The same request gets the same order. The request is refused with `cart-empty` if it names another e-mail
-//! address, shipping address or payment token, if that order was cancelled, or if the cart was changed since.
+//! address, shipping address or payment token, if the first order was cancelled or timed out, or if the cart
+//! was changed after the first click.
 
 use souk_domain::cart::event::CartEvent;
 use souk_domain::cart::{Cart, CartCommand};
@@ -15,10 +16,12 @@ use souk_http::Problem;
 use super::assemble::{Buyer, Texts};
 use super::place::{PlacedOrder, Placement, order_from};
 
-/// The number of latest events of a cart that are searched for a recent order that is not placed yet.
+/// Maximum number of events that are read from the end of a cart's stream, to find an order that is not
+/// placed yet.
 const EVENTS_MAX: usize = 100;
 
-/// Finds the recent order that the request means, or refuses the request because the cart is empty.
+/// Finds the recent order that the request repeats. If there is none, refuses the request, because the cart
+/// is empty.
 pub(super) async fn place(
     placement: &Placement<'_>,
     cart: CartId,
@@ -32,7 +35,7 @@ pub(super) async fn place(
     order_from(placement, cart, CartCommand::RecallOrder { order }).await
 }
 
-/// Returns the recent order of the cart, if it is still open and an equal request placed it.
+/// Returns the recent order of the cart, unless it was cancelled or timed out, or another request placed it.
 async fn recent_order(
     placement: &Placement<'_>,
     cart: CartId,
@@ -68,7 +71,8 @@ async fn placed_draft(placement: &Placement<'_>, order: OrderId) -> Result<Optio
     })
 }
 
-/// Reads the order from the events of the cart, for a second click before the order is placed.
+/// Reads the order from the events of the cart, because the second click came before `order.placed` was
+/// appended.
 async fn checked_out_draft(
     placement: &Placement<'_>,
     cart: CartId,

@@ -72,7 +72,8 @@ pub async fn withdraw(
     Ok(WriteResponse::written(StatusCode::OK, &id, outcome.revision, position))
 }
 
-/// Changes the pointers of a problem to those of a request that has `sku` and `price` at the top level.
+/// If the request is short (it has `sku` and `price` at the top level), changes the pointers of the problem
+/// to this form.
 fn with_request_pointers(problem: Problem, is_short: bool) -> Problem {
     if is_short { problem.with_pointers(short_pointer) } else { problem }
 }

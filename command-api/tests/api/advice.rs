@@ -1,5 +1,5 @@
-//! Tests of the advice in the problem catalogue. A test follows the advice, and then the refused request
-//! succeeds, or its purpose is reached in another way.
+//! Tests of the advice in the problem catalogue. Each test follows the advice after a refused request. Then
+//! the same request succeeds, or another request reaches its purpose.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ const HERE: &str = "command-api/tests/api/advice.rs";
 /// Path of the tests of identity providers.
 const PROVIDERS: &str = "command-api/tests/api/providers.rs";
 
-/// The codes whose explanation has an advice, and the file and name of the test that follows it.
+/// The codes whose explanation contains advice, and the file and name of the test that follows it.
 const TESTED: &[(&str, &str, &str)] = &[
     ("malformed-body", HERE, "advice_about_the_form_of_a_request_helps"),
     ("api-version-missing", HERE, "advice_about_the_form_of_a_request_helps"),
@@ -52,9 +52,9 @@ const TESTED: &[(&str, &str, &str)] = &[
     ("export-in-progress", "query-api/tests/api/export.rs", "a_person_has_one_export_at_a_time"),
 ];
 
-/// The codes whose advice is to repeat the request later or to start again, since nothing in the request is
-/// wrong.
-const REPEATED: &[&str] = &[
+/// The codes whose advice is to repeat the request later or to start again. These requests contain no
+/// mistake, so no test follows the advice.
+const REPEAT_LATER: &[&str] = &[
     "cart-changed",
     "credentials-unavailable",
     "idempotency-in-flight",
@@ -69,24 +69,25 @@ const REPEATED: &[&str] = &[
     "upstream-unavailable",
 ];
 
-/// The codes whose advice is for operators, or that no HTTP request gets.
+/// The codes whose advice is for operators, and the codes that no HTTP response contains.
 const NOT_FOR_CALLERS: &[&str] = &["product-exists", "too-many-skips"];
 
-/// The first words of sentences that are an advice. `Check` is not in the list, since it only tells where to look.
+/// First words of sentences that give advice. `Check` is not in the list: it only tells where to look.
 const ADVISING: [&str; 19] = [
     "Add", "Cancel", "Correct", "Create", "Delete", "Fix", "Read", "Record", "Release", "Repeat", "Replace",
     "Reserve", "Send", "Set", "Sign", "Start", "Use", "Verify", "Wait",
 ];
 
 #[test]
-fn every_advice_in_the_catalogue_has_a_test() {
+fn all_advice_in_the_catalogue_has_a_test() {
     let advises = |explanation: &str| {
         let mut verbs = explanation.split(". ").filter_map(|sentence| sentence.split([' ', ',', '.']).next());
         verbs.any(|verb| ADVISING.contains(&verb))
     };
     for entry in CATALOGUE {
         let is_listed = TESTED.iter().any(|(code, ..)| *code == entry.code);
-        let is_covered = is_listed || REPEATED.contains(&entry.code) || NOT_FOR_CALLERS.contains(&entry.code);
+        let is_covered =
+            is_listed || REPEAT_LATER.contains(&entry.code) || NOT_FOR_CALLERS.contains(&entry.code);
         assert!(is_covered || !advises(entry.explanation), "{}: {}", entry.code, entry.explanation);
         assert!(!is_covered || advises(entry.explanation), "{} has no advice", entry.code);
     }
@@ -113,9 +114,9 @@ async fn advice_about_the_form_of_a_request_helps() {
     shop.admin(count(5).header("content-type", "text/csv")).await.refused(415, "unsupported-media-type");
     shop.admin(count(5).key("k")).await.done(200);
     shop.admin(count(6).key("k")).await.refused(422, "idempotency-key-reused");
-    let at = shop.admin(count(6).key("another")).await.done(200).body["revision"].as_u64().unwrap();
+    let revision = shop.admin(count(6).key("another")).await.done(200).body["revision"].as_u64().unwrap();
     shop.admin(count(7).header("if-match", "\"99\"")).await.refused(412, "revision-mismatch");
-    shop.admin(count(7).header("if-match", &format!("\"{at}\""))).await.done(200);
+    shop.admin(count(7).header("if-match", &format!("\"{revision}\""))).await.done(200);
     let token = format!("Bearer {}", shop.token("ops", souk_http::Role::Admin));
     let without = count(8).header("authorization", &token).without("x-api-version");
     shop.send(without).await.refused(400, "api-version-missing");
@@ -167,27 +168,27 @@ async fn advice_about_stock_helps() {
     let count = |on_hand: i64| json!({"sku": "S1", "onHand": on_hand});
     let reserve =
         |quantity: u32| json!({"orderId": "o1", "sku": "S1", "quantity": quantity, "expiresInSeconds": 60});
-    let of = || json!({"orderId": "o1", "sku": "S1"});
+    let reservation = || json!({"orderId": "o1", "sku": "S1"});
     post(&shop, &at("stock"), count(9)).await.done(200);
-    post(&shop, &at("release"), of()).await.refused(409, "reservation-not-open");
+    post(&shop, &at("release"), reservation()).await.refused(409, "reservation-not-open");
     post(&shop, &at("reserve"), reserve(3)).await.done(200);
     post(&shop, &at("reserve"), reserve(4)).await.refused(409, "reservation-exists");
-    post(&shop, &at("release"), of()).await.done(200);
+    post(&shop, &at("release"), reservation()).await.done(200);
     post(&shop, &at("reserve"), reserve(4)).await.done(200);
     post(&shop, &at("stock"), count(3)).await.refused(409, "stock-below-reserved");
     post(&shop, &at("stock"), count(4)).await.done(200);
     post(&shop, &at("stock"), count(3)).await.refused(409, "stock-below-reserved");
-    post(&shop, &at("release"), of()).await.done(200);
+    post(&shop, &at("release"), reservation()).await.done(200);
     post(&shop, &at("stock"), count(3)).await.done(200);
     post(&shop, &at("reserve"), reserve(3)).await.done(200);
     shop.pass(60);
-    post(&shop, &at("confirm"), of()).await.refused(409, "reservation-expired");
-    // First the same quantity again, and then another one.
+    post(&shop, &at("confirm"), reservation()).await.refused(409, "reservation-expired");
+    // An expired reservation can be made again, with the same quantity (which expires too) or another one.
     for quantity in [3, 2] {
         post(&shop, &at("reserve"), reserve(quantity)).await.done(200);
         shop.pass(if quantity == 3 { 60 } else { 0 });
     }
-    post(&shop, &at("confirm"), of()).await.done(200);
+    post(&shop, &at("confirm"), reservation()).await.done(200);
 }
 
 #[tokio::test]
@@ -198,13 +199,14 @@ async fn advice_about_carts_helps() {
     order(cart()).await.refused(409, "cart-empty");
     let item = Call::post("/api/cart/items", &json!({"sku": "lantern", "quantity": 1}));
     let created = post(&shop, "/api/products", product("lantern", 100)).await.done(201).text("id");
-    let costs = |amount: i64| Call::put(&format!("/api/products/{created}"), &product("lantern", amount));
+    let change_price =
+        |amount: i64| Call::put(&format!("/api/products/{created}"), &product("lantern", amount));
     shop.customer("ada", item.clone()).await.done(200);
-    shop.admin(costs(200)).await.done(200);
+    shop.admin(change_price(200)).await.done(200);
     order(cart()).await.refused(409, "price-changed");
     order(json!({"cart": true, "acceptPriceChanges": true})).await.done(202);
     shop.customer("ada", item).await.done(200);
-    shop.admin(costs(300)).await.done(200);
+    shop.admin(change_price(300)).await.done(200);
     order(cart()).await.refused(409, "price-changed");
     shop.customer("ada", Call::put("/api/cart/items/lantern", &json!({"quantity": 1}))).await.done(200);
     order(cart()).await.done(202);
@@ -240,12 +242,12 @@ async fn advice_about_orders_helps() {
 #[tokio::test]
 async fn advice_about_an_order_without_an_address_helps() {
     let shop = TestShop::stocked().await;
-    let to = json!({"name": "Ada", "line1": "1 Test St", "city": "London", "country": "GB"});
+    let address = json!({"name": "Ada", "line1": "1 Test St", "city": "London", "country": "GB"});
     for is_cancelled in [false, true] {
         let item = json!({"sku": "heart", "quantity": 1});
         let token =
             shop.send(Call::post("/api/cart/items", &item)).await.done(200).head("x-cart-token").to_owned();
-        let body = json!({"cart": true, "email": "ada@example.org", "shippingAddress": to});
+        let body = json!({"cart": true, "email": "ada@example.org", "shippingAddress": address});
         let placed = shop.send(Call::post("/api/orders", &body).cart(&token)).await.done(202);
         let id = placed.text("id");
         let code = placed.text("code");
@@ -258,7 +260,7 @@ async fn advice_about_an_order_without_an_address_helps() {
         if is_cancelled {
             assert_eq!(post(&shop, &at("cancel"), json!({})).await.done(200).text("status"), "CANCELLED");
         } else {
-            shop.admin(Call::put(&at("shipping-address"), &to)).await.done(200);
+            shop.admin(Call::put(&at("shipping-address"), &address)).await.done(200);
             post(&shop, &at("ship"), json!({"carrier": "post"})).await.done(200);
         }
     }

@@ -76,7 +76,7 @@ async fn a_parked_entity_is_retried_or_its_event_is_skipped_with_a_recorded_reas
     assert!(response.text("detail").contains("position 57"), "{}", response.body);
     let body = json!({"owner": "orders", "entity": "a", "reason": " "});
     shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.refused(422, "validation-failed");
-    let body = json!({"owner": "orders", "entity": "a", "reason": "a carrier that never was"});
+    let body = json!({"owner": "orders", "entity": "a", "reason": "this carrier does not exist"});
     let response = shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.done(200);
     assert_eq!(response.body["events"], 2);
     let skips = shop.ports.aggregates.skips.load(&Skips::stream("orders")).await.unwrap().unwrap();

@@ -59,8 +59,8 @@ impl Clock for TestClock {
     }
 }
 
-/// A payment provider whose payment ids are `pay_<shop's id>`, with `#<attempt>` from the second attempt on,
-/// and whose refund ids are `re_<shop's id>`.
+/// A payment provider. Its id of a payment is `pay_` and the shop's id of the payment, followed by `#ATTEMPT`
+/// from the second attempt on. Its id of a refund is `re_` and the shop's id of the refund.
 struct TestProvider;
 
 #[async_trait]
@@ -139,12 +139,12 @@ impl OrderFinder for Finder {
 
     async fn payment_of(&self, debt: DebtId) -> Result<Option<PaymentId>, Problem> {
         let log = self.0.lock().unwrap();
-        let names = |stream: &StreamName| {
+        let mentions_debt = |stream: &StreamName| {
             log.stream(stream)
                 .iter()
                 .any(|event| String::from_utf8_lossy(&event.event.data).contains(&debt.to_string()))
         };
-        let found = log.of_category("payment").into_iter().find(names);
+        let found = log.of_category("payment").into_iter().find(mentions_debt);
         Ok(found.map(|stream| PaymentId(stream.id().parse().unwrap())))
     }
 }
@@ -189,7 +189,7 @@ impl TestShop {
                 passwords: Arc::new(CountedHashing(hashing, Arc::clone(&comparisons))),
                 outbox: Arc::new(MailFolder::new(folder.path(), Arc::clone(&clock))),
                 resets: Resets::default(),
-                denials: Arc::default(),
+                ended_sessions: Arc::default(),
                 used_flows: Arc::default(),
                 providers: Arc::new(Scripted::default()),
                 guard: Arc::new(Guard::new(true, Arc::clone(&clock))),
@@ -210,7 +210,7 @@ impl TestShop {
         let (router, _) = souk_command_api::router(ports.clone()).split_for_parts();
         let settings = Edge {
             tokens: ports.keys.clone(),
-            denials: Arc::clone(&ports.accounts.denials),
+            ended_sessions: Arc::clone(&ports.accounts.ended_sessions),
             clock,
             limits: Arc::new(Limits::off()),
             bodies: Bodies::ReadHere,
@@ -331,7 +331,7 @@ impl TestShop {
     }
 }
 
-/// Returns the body of a product with one variant.
+/// Returns the request body of a product with one variant.
 pub(crate) fn product(sku: &str, amount: i64) -> Value {
     json!({"name": format!("A {sku}"), "sku": sku, "price": {"amount": amount, "currency": "GBP"}})
 }

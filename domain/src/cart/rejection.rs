@@ -35,7 +35,8 @@ pub enum CartRejection {
     TotalTooLarge,
     /// The price has another currency than the other lines.
     #[error(
-        "SKU {sku} is priced in {}, the other lines in {}, but a cart has only one currency: {}",
+        "SKU {sku} is priced in {}, but the other lines are priced in {}, and a cart has only one \
+         currency: {}",
         .currency.code(),
         .others.code(), remedy(*.is_line)
     )]

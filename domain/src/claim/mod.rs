@@ -2,12 +2,12 @@
 //! user.
 //!
 //! The key is part of the stream's name (`claim-sku-85123A`, `claim-email-HASH`). The first owner that claims
-//! the key has it until the key is released. The same owner may claim it again.
+//! the key owns it until the key is released. Until then, only this owner may claim it again.
 //!
-//! Claims and releases name an *epoch* of the owner, which the owner's stream counts. An epoch ends when the
+//! Each claim or release names an *epoch* of the owner: a number in the owner's state. An epoch ends when the
 //! owner gives up a key, or when the owner is fenced. The owner refuses a write that names an ended epoch. A
-//! claim that was made in an ended epoch is valid only if the owner holds the key. So a release never removes
-//! a claim that a running write relies on, however late the release or the write arrives.
+//! claim that was made in an ended epoch is valid only if the owner has the SKU or address. So a release
+//! never removes a claim that a running write relies on, however late the release or the write arrives.
 
 pub mod command;
 pub mod decide;

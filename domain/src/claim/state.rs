@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimState {
-    /// The owner; `None` if the key is free.
+    /// Owner of the claimed key, with its epoch; `None` if the key is free.
     pub held: Option<Held>,
 }
 

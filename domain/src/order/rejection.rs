@@ -21,7 +21,7 @@ pub enum OrderRejection {
     /// Some lines are not reserved yet.
     #[error("some lines of the order are not reserved yet")]
     NotReserved,
-    /// The order already has a final state.
+    /// The checkout of the order has already ended.
     #[error("the order already has the status {}", .0.as_str())]
     Settled(OrderStatus),
     /// The order can't be shipped in its status.
@@ -54,14 +54,14 @@ pub enum OrderRejection {
     NotChangeable(OrderStatus),
 }
 
-/// Advises to return goods that are shipped or delivered.
+/// Returns the advice to take the goods back, if they are shipped or delivered.
 fn advice_to_take_back(status: OrderStatus) -> &'static str {
     let is_returnable = matches!(status, OrderStatus::Shipped | OrderStatus::Delivered);
     if is_returnable { "; take the goods back instead, with `/return`" } else { "" }
 }
 
-/// Advises to correct the shipment, because a second shipment is usually a correction of a mistyped tracking
-/// number.
+/// Returns the advice to correct the shipment, if there is one. Staff who ship an order twice usually want to
+/// correct a mistyped tracking number.
 fn advice_to_correct(status: OrderStatus) -> &'static str {
     let is_shipped = matches!(status, OrderStatus::Shipped | OrderStatus::Delivered);
     if is_shipped { "; correct its carrier or tracking number with `PATCH` of `/shipments/1`" } else { "" }

@@ -19,23 +19,23 @@ pub enum PaymentCommand {
     },
     /// The provider accepted the request and will report the result by webhook.
     RecordAccepted {
-        /// Number of the payment attempt that the provider answers.
+        /// Number of the payment attempt to which the result belongs.
         attempt: u32,
         /// The provider's id of the payment.
         provider_payment_id: String,
     },
     /// The provider holds the money.
     RecordAuthorized {
-        /// Number of the payment attempt that the provider answers.
+        /// Number of the payment attempt to which the result belongs.
         attempt: u32,
         /// The provider's id of the payment.
         provider_payment_id: String,
-        /// Number of calls to the provider.
+        /// Number of calls to the provider in this attempt; 1 if a webhook reported the result.
         attempts: u32,
     },
     /// The provider declined, or could not be reached for too long.
     RecordFailed {
-        /// Number of the payment attempt that the provider answers.
+        /// Number of the payment attempt to which the result belongs.
         attempt: u32,
         /// The provider's id of the payment, if the answer contains it.
         provider_payment_id: Option<String>,
@@ -43,7 +43,7 @@ pub enum PaymentCommand {
         code: String,
         /// The provider's reason as text.
         detail: String,
-        /// Number of calls to the provider.
+        /// Number of calls to the provider in this attempt; 1 if a webhook reported the result.
         attempts: u32,
     },
     /// The provider captured the money.
@@ -68,12 +68,12 @@ pub enum PaymentCommand {
     },
     /// The provider released the held money.
     RecordVoided {
-        /// Void that the provider answers.
+        /// Void that succeeded.
         void: VoidId,
     },
     /// The provider refused to release the held money. The failed void becomes a debt.
     RecordVoidFailed {
-        /// Void that the provider answers.
+        /// Void that failed.
         void: VoidId,
         /// The provider's reason code.
         code: String,
@@ -93,7 +93,7 @@ pub enum PaymentCommand {
     },
     /// The provider refunded the money.
     RecordRefunded {
-        /// Refund that the provider answers.
+        /// Refund that succeeded.
         refund: RefundId,
         /// The provider's id of the refund.
         provider_refund_id: String,
@@ -107,7 +107,7 @@ pub enum PaymentCommand {
     SettleDebt {
         /// Id of the failed refund or void.
         debt: DebtId,
-        /// Description of the settlement.
+        /// Description of the other way, as staff entered it.
         reason: String,
     },
     /// Withdraws a failed refund or void that is no longer needed. The amount of a withdrawn refund can be
@@ -121,7 +121,7 @@ pub enum PaymentCommand {
     /// The provider refused the refund. The failed refund becomes a debt, and its amount counts as not
     /// refunded.
     RecordRefundFailed {
-        /// Refund that the provider answers.
+        /// Refund that failed.
         refund: RefundId,
         /// The provider's reason code.
         code: String,

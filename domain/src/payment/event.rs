@@ -1,4 +1,5 @@
-//! Events of a payment. Together they form a ledger, like that of a real payment provider.
+//! Events of a payment: the requests to the payment provider, their results, and the decisions of staff about
+//! failed refunds and voids.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,7 @@ pub struct Authorized {
     pub provider_payment_id: String,
     /// Amount that is held.
     pub amount: Money,
-    /// Number of calls to the provider.
+    /// Number of calls to the provider in this attempt; 1 if a webhook reported the result.
     pub attempts: u32,
 }
 
@@ -56,7 +57,7 @@ pub struct Failed {
     pub code: String,
     /// The provider's reason as text.
     pub detail: String,
-    /// Number of calls to the provider.
+    /// Number of calls to the provider in this attempt; 1 if a webhook reported the result.
     pub attempts: u32,
 }
 
@@ -82,7 +83,7 @@ pub struct CaptureFailed {
     pub detail: String,
 }
 
-/// The payment was abandoned.
+/// The payment was cancelled, because the order no longer needs it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cancelled {
@@ -116,7 +117,7 @@ pub struct VoidRequested {
 pub struct VoidFailed {
     /// Order that the payment belongs to.
     pub order: OrderId,
-    /// Void that the provider answers.
+    /// Void that failed.
     pub void: VoidId,
     /// The provider's reason code.
     pub code: String,
@@ -144,7 +145,7 @@ pub struct DebtSettled {
     pub order: OrderId,
     /// Id of the failed refund or void.
     pub debt: DebtId,
-    /// Description of the settlement.
+    /// Description of the other way, as staff entered it.
     pub reason: String,
 }
 
@@ -154,7 +155,7 @@ pub struct DebtSettled {
 pub struct Voided {
     /// Order that the payment belongs to.
     pub order: OrderId,
-    /// Void that the provider answers.
+    /// Void that succeeded.
     pub void: VoidId,
 }
 
@@ -178,8 +179,8 @@ pub struct RefundRequested {
     /// Failed refund that this one retries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<RefundId>,
-    /// Time of the request; absent in older logs. A report that the provider made earlier is not about this
-    /// refund.
+    /// Time of the request; absent in older logs. A report of the provider from before this time is about
+    /// another refund.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<Timestamp>,
 }
@@ -203,7 +204,7 @@ pub struct RefundDeferred {
 pub struct Refunded {
     /// Order that the payment belongs to.
     pub order: OrderId,
-    /// Refund that the provider answers.
+    /// Refund that succeeded.
     pub refund: RefundId,
     /// Amount that was refunded.
     pub amount: Money,
@@ -230,7 +231,7 @@ pub struct RefundDoubled {
 pub struct RefundFailed {
     /// Order that the payment belongs to.
     pub order: OrderId,
-    /// Refund that the provider answers.
+    /// Refund that failed.
     pub refund: RefundId,
     /// The provider's reason code.
     pub code: String,
@@ -238,7 +239,7 @@ pub struct RefundFailed {
     pub detail: String,
 }
 
-/// Returns the attempt of refunds and voids that were recorded without one.
+/// Returns the attempt number of refunds and voids that were recorded without an attempt number.
 fn first_attempt() -> u32 {
     1
 }

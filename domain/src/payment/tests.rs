@@ -112,7 +112,7 @@ fn refund_requested(amount: Money) -> PaymentEvent {
 }
 
 #[test]
-fn another_attempt_is_allowed_after_a_decline_and_only_then() {
+fn another_attempt_is_allowed_only_after_a_decline() {
     given::<Payment>(&[]).when(&request("tok_ok")).then(&[requested(1)]);
     given::<Payment>(&[requested(1)]).when(&request("tok_ok")).then_refused("payment-in-progress");
     given::<Payment>(&[requested(1), failed()]).when(&request("tok_ok")).then(&[requested(2)]);
@@ -132,7 +132,7 @@ fn repeated_and_late_answers_change_nothing() {
 }
 
 #[test]
-fn a_success_after_a_failure_counts_until_the_payment_is_abandoned() {
+fn an_authorization_after_a_failure_is_recorded() {
     given::<Payment>(&[requested(1), failed()]).when(&record_authorized()).then(&[authorized()]);
 }
 
@@ -166,10 +166,10 @@ fn a_failure_after_the_payment_was_abandoned_leaves_it_cancelled() {
 fn a_late_hold_of_a_failed_attempt_is_voided_and_the_current_hold_stays() {
     let late = record_authorized_of(1, "late");
     let history = [requested(1), failed(), requested(2), authorized()];
-    let second = void_requested_of("late");
-    given::<Payment>(&history).when(&late).then(std::slice::from_ref(&second));
+    let late_void = void_requested_of("late");
+    given::<Payment>(&history).when(&late).then(std::slice::from_ref(&late_void));
     let voided: PaymentEvent = Voided { order: ORDER, void: void_id() }.into();
-    let history: Vec<_> = history.into_iter().chain([second, voided]).collect();
+    let history: Vec<_> = history.into_iter().chain([late_void, voided]).collect();
     given::<Payment>(&history).when(&late).then_nothing();
     assert!(fold::<Payment>(&history).is_held());
 }
@@ -185,9 +185,11 @@ fn a_late_failure_of_an_earlier_attempt_does_not_fail_the_current_one() {
 #[test]
 fn a_late_success_of_an_earlier_attempt_is_voided_and_the_current_one_continues() {
     let history = [requested(1), failed(), requested(2)];
-    let first = void_requested_of("first");
-    given::<Payment>(&history).when(&record_authorized_of(1, "first")).then(std::slice::from_ref(&first));
-    let history: Vec<_> = history.into_iter().chain([first]).collect();
+    let first_void = void_requested_of("first");
+    given::<Payment>(&history)
+        .when(&record_authorized_of(1, "first"))
+        .then(std::slice::from_ref(&first_void));
+    let history: Vec<_> = history.into_iter().chain([first_void]).collect();
     given::<Payment>(&history).when(&record_authorized_of(2, "p")).then(&[authorized()]);
     let accepted = PaymentCommand::RecordAccepted { attempt: 1, provider_payment_id: "first".into() };
     given::<Payment>(&history).when(&accepted).then_nothing();

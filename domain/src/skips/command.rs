@@ -7,7 +7,7 @@ use souk_eventsourcing::parking::Skip;
 pub enum SkipsCommand {
     /// Skips an event.
     Skip {
-        /// The event, and the row or instance that skips it.
+        /// The event, and the row or instance that skips it. If none is named, all skip it.
         skip: Skip,
         /// Reason, as the operator entered it.
         reason: String,

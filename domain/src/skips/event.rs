@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use souk_eventsourcing::event_enum;
 use souk_eventsourcing::parking::Skip;
 
-/// An operator lets an event be skipped.
+/// An operator decided that an event is skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Skipped {
-    /// The event, and the row or instance that skips it.
+    /// The event, and the row or instance that skips it. If none is named, all skip it.
     pub skip: Skip,
     /// Reason, as the operator entered it.
     pub reason: String,

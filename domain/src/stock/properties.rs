@@ -1,5 +1,5 @@
-//! Compares stock with a plain model: a shelf with a number of units and a list of reservations. The model
-//! predicts the result of every command, and the aggregate must agree.
+//! Compares stock with a simple model: a shelf with a number of units and a list of reservations. The model
+//! predicts the result of every command, and the aggregate must have the same result.
 
 use std::collections::BTreeSet;
 
@@ -17,33 +17,36 @@ enum Act {
     Send(StockCommand),
     /// Reserves units for a number of seconds from now.
     Reserve(OrderRef, u32, i64),
+    /// Waits a number of seconds.
     Wait(i64),
 }
 
 #[derive(Clone, Debug, Default)]
 struct Shelf {
     units: i64,
-    promises: Vec<(OrderRef, i64, Timestamp)>,
+    /// Order, units and expiry of each reservation.
+    reservations: Vec<(OrderRef, i64, Timestamp)>,
 }
 
 impl Shelf {
-    fn promised(&self) -> i64 {
-        self.promises.iter().map(|(_, units, _)| units).sum()
+    fn reserved(&self) -> i64 {
+        self.reservations.iter().map(|(_, units, _)| units).sum()
     }
 
-    fn promise(&self, order: &OrderRef) -> Option<usize> {
-        self.promises.iter().position(|(owner, _, _)| owner == order)
+    /// Returns the index of an order's reservation.
+    fn find(&self, order: &OrderRef) -> Option<usize> {
+        self.reservations.iter().position(|(owner, _, _)| owner == order)
     }
 
-    /// Drops the oldest overdue promise. Returns false if there is none.
-    fn drop_oldest(&mut self, now: Timestamp) -> bool {
+    /// Removes the oldest overdue reservation. Returns false if there is none.
+    fn expire_oldest(&mut self, now: Timestamp) -> bool {
         let oldest = self
-            .promises
+            .reservations
             .iter()
             .filter(|(_, _, until)| *until <= now)
             .min_by_key(|(order, _, until)| (*until, order.clone()));
         let Some(oldest) = oldest.cloned() else { return false };
-        self.promises.retain(|promise| *promise != oldest);
+        self.reservations.retain(|reservation| *reservation != oldest);
         true
     }
 
@@ -58,30 +61,30 @@ impl Shelf {
             return Err("invalid-quantity");
         }
         let before = self.clone();
-        if let Some(place) = self.promise(order) {
-            if self.promises[place].2 > now {
-                return if self.promises[place].1 == units { Ok(()) } else { Err("reservation-exists") };
+        if let Some(index) = self.find(order) {
+            if self.reservations[index].2 > now {
+                return if self.reservations[index].1 == units { Ok(()) } else { Err("reservation-exists") };
             }
-            self.promises.remove(place);
+            self.reservations.remove(index);
         }
-        while self.units - self.promised() < units {
-            if !self.drop_oldest(now) {
+        while self.units - self.reserved() < units {
+            if !self.expire_oldest(now) {
                 *self = before;
                 return Err("insufficient-stock");
             }
         }
-        self.promises.push((order.clone(), units, until));
+        self.reservations.push((order.clone(), units, until));
         Ok(())
     }
 
-    /// Removes a promise from the list. Returns its units.
-    fn take(&mut self, order: &OrderRef) -> Result<i64, &'static str> {
-        let place = self.promise(order).ok_or("reservation-not-open")?;
-        Ok(self.promises.remove(place).1)
+    /// Removes the reservation of an order. Returns its units.
+    fn remove(&mut self, order: &OrderRef) -> Result<i64, &'static str> {
+        let index = self.find(order).ok_or("reservation-not-open")?;
+        Ok(self.reservations.remove(index).1)
     }
 
     fn set(&mut self, units: i64) -> Result<(), &'static str> {
-        if units < self.promised() {
+        if units < self.reserved() {
             return Err("stock-below-reserved");
         }
         self.units = units;
@@ -97,17 +100,17 @@ impl Shelf {
             StockCommand::Reserve { order, quantity, expires_at } => {
                 self.reserve(order, i64::from(*quantity), *expires_at, now)
             }
-            StockCommand::Release { order } => self.take(order).map(drop),
+            StockCommand::Release { order } => self.remove(order).map(drop),
             StockCommand::Confirm { order } => {
-                let overdue = self.promise(order).is_some_and(|place| self.promises[place].2 <= now);
+                let overdue = self.find(order).is_some_and(|index| self.reservations[index].2 <= now);
                 if overdue {
                     return Err("reservation-expired");
                 }
-                self.units -= self.take(order)?;
+                self.units -= self.remove(order)?;
                 Ok(())
             }
             StockCommand::ExpireDue => {
-                while self.drop_oldest(now) {}
+                while self.expire_oldest(now) {}
                 Ok(())
             }
             StockCommand::Restock { quantity, .. } => {
@@ -162,7 +165,7 @@ fn act() -> impl Strategy<Value = Act> {
 
 proptest! {
     #[test]
-    fn stock_is_never_oversold(acts in prop::collection::vec(act(), 1..80)) {
+    fn stock_is_never_oversold_and_agrees_with_the_model(acts in prop::collection::vec(act(), 1..80)) {
         let mut state = StockState::default();
         let mut shelf = Shelf::default();
         let mut sums = Sums::default();
@@ -197,8 +200,8 @@ proptest! {
             let held: i64 = state.open.values().map(|held| i64::from(held.quantity)).sum();
             prop_assert_eq!(held, state.reserved());
             prop_assert_eq!(&sums, &Sums { on_hand: state.on_hand(), reserved: state.reserved() });
-            prop_assert_eq!((state.on_hand(), state.reserved()), (shelf.units, shelf.promised()));
-            prop_assert_eq!(state.open.len(), shelf.promises.len());
+            prop_assert_eq!((state.on_hand(), state.reserved()), (shelf.units, shelf.reserved()));
+            prop_assert_eq!(state.open.len(), shelf.reservations.len());
         }
     }
 }

@@ -69,7 +69,7 @@ pub struct Registration {
     pub user: UserId,
     /// E-mail address of the user.
     pub email: Email,
-    /// Hash or alias that the e-mail address is looked up by.
+    /// Hash or alias by which the e-mail address is looked up.
     pub email_hash: EmailHash,
     /// Name of the user.
     pub name: String,

@@ -17,7 +17,7 @@ pub enum UserState {
     /// The user has an account.
     #[serde(rename = "known")]
     Registered(Account),
-    /// The account was erased; the claim of its e-mail address is to be released.
+    /// The account was erased and gave up its e-mail address, so the claim of the address must be released.
     Erased(#[serde(skip_serializing)] EmailHash),
     /// The registration did not complete, and the user can never be registered.
     Fenced,
@@ -27,11 +27,11 @@ pub enum UserState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// Hash or alias that the e-mail address is looked up by.
+    /// Hash or alias by which the e-mail address is looked up.
     pub email_hash: EmailHash,
-    /// True once a person who reads the mailbox verified the address.
+    /// True once the e-mail address was verified: a person reads its mailbox.
     pub is_verified: bool,
-    /// True once that person also proved to control the account.
+    /// True once a person who reads the mailbox has also proved that they control the account.
     pub is_proven: bool,
     /// Role of the user.
     pub role: UserRole,
@@ -52,8 +52,8 @@ impl UserState {
         }
     }
 
-    /// Returns the hash or alias that the e-mail address is looked up by. After an erasure it is the hash of
-    /// the released address.
+    /// Returns the hash or alias by which the e-mail address is looked up. After an erasure, it belongs to
+    /// the address that the account gave up.
     pub fn email_hash(&self) -> Option<&EmailHash> {
         match self {
             Self::Registered(account) => Some(&account.email_hash),
@@ -62,8 +62,7 @@ impl UserState {
         }
     }
 
-    /// Returns the current epoch: the number of times that the user gave up an e-mail address. See
-    /// [`crate::claim`].
+    /// Returns the current epoch: 0, or 1 once the user was erased or fenced. See [`crate::claim`].
     pub fn epoch(&self) -> u64 {
         u64::from(matches!(self, Self::Erased(_) | Self::Fenced))
     }

@@ -7,18 +7,18 @@ use jiff::Timestamp;
 pub enum WebhookCommand {
     /// Stores a webhook.
     Store {
-        /// The provider's id of its event.
+        /// Id that the provider gave to the event in the webhook.
         event_id: String,
-        /// The provider's type of the event, such as `payment.authorized`.
+        /// Type that the provider gave to the event, such as `payment.authorized`.
         kind: String,
-        /// The provider's id of the refund that the event is about.
+        /// The provider's id of the refund that the event is about; `None` if the event names none.
         refund_id: Option<String>,
         /// Time at which the provider created the event.
         created_at: Timestamp,
     },
-    /// Marks a webhook as processed, after the payment became known.
+    /// Marks a stored webhook as processed. This happens after the shop knows which payment it is about.
     Settle {
-        /// The provider's id of its event.
+        /// Id that the provider gave to the event in the webhook.
         event_id: String,
         /// True if the payment accepted the webhook, false if it could not use it.
         taken: bool,

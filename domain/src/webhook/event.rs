@@ -8,7 +8,7 @@ use souk_eventsourcing::event_enum;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stored {
-    /// The provider's id of its event.
+    /// Id that the provider gave to the event in the webhook.
     pub event_id: String,
     /// The provider's type of the event, such as `payment.authorized`.
     pub kind: String,
@@ -23,7 +23,7 @@ pub struct Stored {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settled {
-    /// The provider's id of its event.
+    /// Id that the provider gave to the event in the webhook.
     pub event_id: String,
     /// True if the payment accepted the webhook, false if it could not use it.
     pub taken: bool,

@@ -78,7 +78,7 @@ pub(super) async fn pages_of_a_stream_and_of_the_log_join_without_a_gap(store: S
             }
             joined.extend(page);
         }
-        assert_eq!(joined, whole, "pages of {limit} are the whole stream");
+        assert_eq!(joined, whole, "pages of {limit} events together are the whole stream");
     }
     assert!(
         store.read_stream(&stream("none"), Revision::FIRST, 9).await.expect("a read").is_empty(),
@@ -89,7 +89,7 @@ pub(super) async fn pages_of_a_stream_and_of_the_log_join_without_a_gap(store: S
     while positions.len() < 150 {
         let page = store.read_all(reached, 7, &Filter::all()).await.expect("a read");
         assert!(page.events.len() <= 7, "a page of the log does not exceed its limit");
-        assert!(page.reached > reached, "a page before the head moves the position");
+        assert!(page.reached > reached, "a page before the head reaches a later position");
         reached = page.reached;
         positions.extend(page.events.iter().map(|event| event.position));
     }
@@ -97,7 +97,7 @@ pub(super) async fn pages_of_a_stream_and_of_the_log_join_without_a_gap(store: S
     let page = store.read_all(reached, 7, &Filter::all()).await.expect("a read");
     assert!(
         page.events.is_empty() && page.reached == reached,
-        "a page at the head is empty and does not move the position"
+        "a page at the head is empty and reaches the same position"
     );
 }
 

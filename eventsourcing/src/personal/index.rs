@@ -3,8 +3,9 @@
 //! The index is stored with the keys of people and not in the log. If an event must refer to a name, it holds
 //! an *alias* of the name, which is a random text.
 //!
-//! Invariants: the log contains no name. After the row of an alias is deleted, the alias can't be traced back
-//! to its name. Erasing a person deletes the person's links and key in one transaction.
+//! Invariants: new events contain no name; only older logs do. After the row of an alias is deleted, the
+//! alias can't be traced back to its name. Erasing a person deletes the person's links and key in one
+//! transaction.
 //!
 //! On failure: every operation fails with [`KeysUnavailable`], changes nothing, and can be retried.
 
@@ -18,7 +19,7 @@ use super::{KeysUnavailable, Person};
 pub struct Linked {
     /// Name by which the person is found.
     pub name: String,
-    /// Person whom the name leads to.
+    /// Person to whom the name belongs.
     pub person: Person,
     /// Alias that the log holds in place of the name.
     pub alias: String,
@@ -36,8 +37,8 @@ pub trait PersonIndex: Send + Sync + 'static {
     /// Returns the alias of a name: 64 hexadecimal digits. Creates a random alias if the name has none.
     async fn make_alias(&self, name: &str) -> Result<String, KeysUnavailable>;
 
-    /// Accepts a name that an older log holds in place of an alias. The name becomes its own alias, unless it
-    /// is already an alias.
+    /// Makes a name its own alias, because an older log contains the name instead of an alias. Does nothing
+    /// if the name already has an alias.
     async fn adopt_alias(&self, name: &str) -> Result<(), KeysUnavailable>;
 
     /// Deletes an alias together with its name.
@@ -50,8 +51,8 @@ pub trait PersonIndex: Send + Sync + 'static {
     /// Deletes the link of a person with one name.
     async fn unlink(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable>;
 
-    /// Returns up to `limit` people of a kind who have a key, ordered by person and after `after`, with the
-    /// time at which the key was created.
+    /// Returns up to `limit` people of a kind who have a key, each with the time at which the key was
+    /// created. They are ordered by person, and the first one is the next after `after`.
     async fn keyed_after(
         &self,
         kind: &str,
@@ -59,7 +60,8 @@ pub trait PersonIndex: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(Person, Timestamp)>, KeysUnavailable>;
 
-    /// Returns up to `limit` links whose name has an alias, ordered by name and person, and after `after`.
+    /// Returns up to `limit` links whose name has an alias. They are ordered by name and person, and the
+    /// first one is the next after `after`.
     async fn linked_after(
         &self,
         after: Option<&Linked>,

@@ -1,15 +1,15 @@
 //! Personal data in events: encrypted ("sealed") before it is written to the log, with the key of its person.
 //!
-//! A decider makes a [`Personal`] value *open*, which means unencrypted. After the decision and before the
+//! A decider makes unencrypted [`Personal`] values, called *open* values. After the decision and before the
 //! append, [`seal`] replaces each open value by a [`Sealed`] one. Everything that reads the log (states,
 //! process streams, read models) holds sealed values, and may copy them into other events. Code that shows a
-//! value to a user opens it with the person's key.
+//! value to a user decrypts it with the person's key ([`Personal::reveal`]).
 //!
 //! Invariants: no open value reaches the log. After a person's key is destroyed, no copy of the person's data
-//! can be opened. `Debug` never shows a personal value.
+//! can be decrypted. `Debug` never shows a personal value.
 //!
-//! On failure: without the key, a value is `None` for the reader. If the store of keys can't be reached, the
-//! operation fails with [`KeysUnavailable`] and can be retried.
+//! On failure: without the person's key, [`Personal::reveal`] returns `None`. If the store of keys can't be
+//! reached, the operation fails with [`KeysUnavailable`] and can be retried.
 
 mod index;
 mod keys;
@@ -27,8 +27,8 @@ pub use index::{Linked, PersonIndex};
 pub use keys::{KeyRing, KeysUnavailable, NONCE_BYTES, PersonKey, PersonKeys};
 pub use seal::{People, people, seal, sealed_people};
 
-/// Person whom personal data concerns, as kind and id: `customer:42`. Each person has one key. Destroying it
-/// erases all data of the person.
+/// Person to whom personal data belongs, written as kind and id: `customer:42`. Each person has one key. If
+/// the key is destroyed, all data of the person is erased.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Person(Arc<str>);
@@ -61,7 +61,7 @@ impl fmt::Display for Person {
     }
 }
 
-/// Value that concerns a person: a name, an e-mail address, a postal address.
+/// Value that belongs to a person: a name, an e-mail address, a postal address.
 ///
 /// `Debug` does not show the value, so that no log line, error or panic reveals it.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub struct Open<T> {
 /// Encrypted value, or the mark that the value is erased.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
-    /// Person whom the value concerns.
+    /// Person to whom the value belongs.
     pub person: Person,
     /// Event in which the value was first written. A copy in a later event keeps this id.
     pub event: EventId,
@@ -96,13 +96,13 @@ pub struct Sealed {
 }
 
 impl<T> Personal<T> {
-    /// Makes an open value of a person. Sealing binds the value to its event and to `field`, so that it can't
-    /// be opened in another place.
+    /// Makes an open value of a person. Sealing binds the value to its event and to `field`, so that a copy
+    /// of the sealed text in another event or field can't be decrypted.
     pub fn new(person: Person, field: &'static str, value: T) -> Self {
         Self::Open(Open { person, field, value })
     }
 
-    /// Returns the person whom the value concerns.
+    /// Returns the person to whom the value belongs.
     pub fn person(&self) -> &Person {
         match self {
             Self::Open(open) => &open.person,
@@ -111,7 +111,7 @@ impl<T> Personal<T> {
     }
 
     /// Returns true if the person was erased before the value was written. If the person was erased later,
-    /// the function returns false, and only opening the value shows that it is erased.
+    /// this function returns false, but [`Personal::reveal`] returns `None`.
     pub fn is_erased(&self) -> bool {
         matches!(self, Self::Sealed(Sealed { sealed: None, .. }))
     }
@@ -136,9 +136,9 @@ impl<T> fmt::Debug for Personal<T> {
     }
 }
 
-/// JSON form of an open value. [`seal`] finds open values by the text before the value. No other JSON
-/// contains this text: within a string its quotes are escaped, and field names with control characters are
-/// always rejected.
+/// JSON form of an open value. [`seal`] finds open values by their first bytes, `{"\u0000open":`. No other
+/// JSON contains these bytes: inside a string, the quotes would be escaped, and field names with control
+/// characters are always rejected.
 #[derive(Serialize)]
 struct OpenForm<'a, T> {
     #[serde(rename = "\u{0}open")]

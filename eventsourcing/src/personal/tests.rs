@@ -79,10 +79,10 @@ fn a_sealed_value_is_unreadable_in_the_payload_and_opens_only_with_its_key() {
 
 #[test]
 fn sealing_an_open_value_needs_the_key_of_its_person() {
-    let with = event(1, encode_json(&moved()));
-    let without = event(2, encode_json(&moved().note));
+    let with_open_values = event(1, encode_json(&moved()));
+    let without_personal_values = event(2, encode_json(&moved().note));
     let expected = People { sealed: vec![ada()], copied: Vec::new() };
-    assert_eq!(people(&[with.clone(), without, with]), expected);
+    assert_eq!(people(&[with_open_values.clone(), without_personal_values, with_open_values]), expected);
 }
 
 #[test]
@@ -120,12 +120,12 @@ fn a_copy_made_after_the_erasure_is_marked_as_erased() {
     let bob = Person::new("customer", "bob");
     let lines = Some(Personal::new(bob.clone(), "lines", vec!["2 Test St".to_owned()]));
     let mut later = [event(2, encode_json(&Moved { lines, ..first }))];
-    let bobs = KeyRing::from_iter([(bob, PersonKey::new([9; 32]))]);
-    seal(&mut later, &bobs, |person| *person == ada(), || [1; NONCE_BYTES]);
+    let bobs_keys = KeyRing::from_iter([(bob, PersonKey::new([9; 32]))]);
+    seal(&mut later, &bobs_keys, |person| *person == ada(), || [1; NONCE_BYTES]);
     let moved = read(&later[0]);
     assert!(moved.name.is_erased());
     assert_eq!(moved.name.reveal(&keys()), None);
-    assert_eq!(moved.lines.unwrap().reveal(&bobs), Some(vec!["2 Test St".to_owned()]));
+    assert_eq!(moved.lines.unwrap().reveal(&bobs_keys), Some(vec!["2 Test St".to_owned()]));
     assert_eq!(people(&later).copied, [Person::new("customer", "bob")]);
 }
 
@@ -133,19 +133,19 @@ fn a_copy_made_after_the_erasure_is_marked_as_erased() {
 fn a_sealed_value_opens_only_with_its_own_person_event_and_field() {
     let Personal::Sealed(sealed) = read(&sealed(&keys())).name else { panic!("the name is sealed") };
     let opens = |change: fn(&mut Sealed)| {
-        let mut moved = sealed.clone();
-        change(&mut moved);
-        Personal::<String>::Sealed(moved).reveal(&keys()).is_some()
+        let mut changed = sealed.clone();
+        change(&mut changed);
+        Personal::<String>::Sealed(changed).reveal(&keys()).is_some()
     };
     assert!(opens(|_| ()));
     assert!(!opens(|sealed| sealed.field = "phone".to_owned()));
     assert!(!opens(|sealed| sealed.event = EventId(Uuid::nil())));
     assert!(!opens(|sealed| sealed.sealed = Some("AAAA".to_owned())));
     assert!(!opens(|sealed| sealed.sealed = Some("no base 64".to_owned())));
-    let mut with_bobs = keys();
-    with_bobs.insert(Person::new("customer", "bob"), PersonKey::new([7; 32]));
-    let bobs = Sealed { person: Person::new("customer", "bob"), ..sealed };
-    assert_eq!(Personal::<String>::Sealed(bobs).reveal(&with_bobs), None);
+    let mut keys_with_bobs = keys();
+    keys_with_bobs.insert(Person::new("customer", "bob"), PersonKey::new([7; 32]));
+    let bobs_value = Sealed { person: Person::new("customer", "bob"), ..sealed };
+    assert_eq!(Personal::<String>::Sealed(bobs_value).reveal(&keys_with_bobs), None);
 }
 
 #[test]

@@ -20,8 +20,9 @@ use crate::process::{
 
 use super::{command_id, parse_step};
 
-/// Panic of the rules: the index of the waiting input that caused it, if an input did, and the message.
-type RulesPanic = (Option<usize>, String);
+/// Failure of the rules, a panic or too many moves: the index of the waiting input that caused it (`None` if
+/// no input did), and the message.
+type RulesFailure = (Option<usize>, String);
 
 /// Input of a recorded transition, and the open output that it answers.
 type TransitionInput<P> =
@@ -38,7 +39,7 @@ pub(super) struct Pending<P: Process> {
     pub(super) at: Timestamp,
     /// True if the output was sent since this runtime started.
     pub(super) sent: bool,
-    /// True if the reactor stopped waiting for the answer.
+    /// True for an effect whose reactor stopped waiting for the answer.
     pub(super) given_up: bool,
     /// Number of failed attempts to send the output.
     pub(super) losses: u32,
@@ -93,13 +94,15 @@ pub(super) struct Instance<P: Process> {
     pub(super) deciding: bool,
     /// Number of failed attempts to append the current transition.
     pub(super) failed_appends: u32,
-    /// Number of conflicts of the current transition, each at another position of the process.
+    /// Number of conflicts of the current transition. Conflicts at the same position of the process count
+    /// once.
     pub(super) conflicts: u32,
     /// Position of the process at the last conflict.
     pub(super) conflicted_at: Option<Position>,
 }
 
-/// Largest number of moves in one transition. More moves mean that the rules never stop.
+/// Largest number of moves in one transition. Rules that decide more moves are taken to be in an endless
+/// loop.
 const MOVES_MAX: usize = 64;
 
 impl<P: Process> Clone for Instance<P> {
@@ -131,13 +134,14 @@ impl<P: Process> Instance<P> {
         }
     }
 
-    /// Returns the event that causes the next transition: the last waiting event, or the event that started
-    /// the instance.
+    /// Returns the event that causes the next transition: the event of the last waiting input that has one,
+    /// or the event that started the instance.
     pub(super) fn last_cause(&self) -> EventId {
         self.waiting.iter().rev().find_map(|waiting| waiting.cause).unwrap_or(self.started_by)
     }
 
-    /// Adds the answer of an output to the waiting inputs. Returns the output, if it was open.
+    /// Closes an output that has its answer. Adds the answer to the waiting inputs, unless the output is an
+    /// effect or the instance has ended. Returns the output, if it was open.
     pub(super) fn answer(
         &mut self,
         output: OutputId,
@@ -145,7 +149,7 @@ impl<P: Process> Instance<P> {
         cause: Option<EventId>,
     ) -> Option<Pending<P>> {
         let pending = self.outputs.remove(&output)?;
-        // The answer to an effect is an event of an aggregate, and becomes an input as an event.
+        // The answer to an effect is an event of an aggregate. The instance reads this event like any other.
         if !self.ended && pending.kind != RecordedOutputKind::Effect {
             let input = result_input(&recorded, pending.step.clone());
             self.waiting.push(Waiting { recorded, input, cause });
@@ -153,11 +157,11 @@ impl<P: Process> Instance<P> {
         Some(pending)
     }
 
-    /// Makes the poison of an instance that can't continue. `input` is the index of the waiting input that
-    /// caused it; for `None`, the poison names the last transition. `position` is the position of the
-    /// process.
+    /// Describes why the instance can't continue, so that the caller can park it. `input` is the index of the
+    /// waiting input that caused it; if it is `None`, the result names the last transition. `position` is the
+    /// position of the process.
     pub(super) fn poison(&self, id: &str, input: Option<usize>, position: Position, reason: &str) -> Poison {
-        let recorded = input.and_then(|place| self.waiting.get(place)).map(|waiting| &waiting.recorded);
+        let recorded = input.and_then(|index| self.waiting.get(index)).map(|waiting| &waiting.recorded);
         let event = recorded.and_then(|recorded| recorded.stream.clone().zip(recorded.revision));
         let can_be_skipped = event.is_some();
         let last_transition =
@@ -173,17 +177,18 @@ impl<P: Process> Instance<P> {
         }
     }
 
-    /// Returns the next transition, which takes in all waiting inputs. Returns `None` while a command has no
-    /// answer, or if the rules decide no move.
-    pub(super) fn decide(&self, now: Timestamp) -> Result<Option<Transition<P::Move>>, RulesPanic> {
+    /// Returns the next transition, which takes in all waiting inputs. Returns `None` if no input waits, if a
+    /// command has no answer, if another transition is being appended, if the instance has ended, or if the
+    /// rules decide no move.
+    pub(super) fn decide(&self, now: Timestamp) -> Result<Option<Transition<P::Move>>, RulesFailure> {
         let has_unanswered_command = self.outputs.values().any(Pending::is_command);
         if self.ended || self.deciding || self.waiting.is_empty() || has_unanswered_command {
             return Ok(None);
         }
         let mut state = self.state.clone();
-        for (place, waiting) in self.waiting.iter().enumerate() {
+        for (index, waiting) in self.waiting.iter().enumerate() {
             state =
-                catch_panic(|| P::take_in(state, &waiting.input)).map_err(|reason| (Some(place), reason))?;
+                catch_panic(|| P::take_in(state, &waiting.input)).map_err(|reason| (Some(index), reason))?;
         }
         let taken = self.waiting.iter().map(|waiting| waiting.recorded.clone()).collect();
         let mut transition = Transition { taken, moves: Vec::new(), outputs: Vec::new(), ended: false };
@@ -197,7 +202,10 @@ impl<P: Process> Instance<P> {
                 break;
             };
             if transition.moves.len() == MOVES_MAX {
-                return Err((None, format!("it decides more than {MOVES_MAX} moves in one transition")));
+                return Err((
+                    None,
+                    format!("the rules decide more than {MOVES_MAX} moves in one transition"),
+                ));
             }
             transition.moves.push(next_move);
             transition.outputs.extend(outputs.iter().map(recorded_output));
@@ -207,8 +215,8 @@ impl<P: Process> Instance<P> {
         Ok((!transition.moves.is_empty()).then_some(transition))
     }
 
-    /// Removes an input of a recorded transition from the waiting inputs, or its output from the open
-    /// outputs. Returns the input, and the output if it was still open.
+    /// Removes an input of a recorded transition from the waiting inputs, and the output that it answers from
+    /// the open outputs. Returns the input, and the output if it was open.
     fn remove_input(&mut self, recorded: &RecordedInput) -> Result<TransitionInput<P>, String> {
         let is_same = |waiting: &Waiting<P>| match recorded.output {
             Some(output) => waiting.recorded.output == Some(output),
@@ -230,9 +238,11 @@ impl<P: Process> Instance<P> {
             (None, None) => {
                 let source = match (&recorded.stream, recorded.revision) {
                     (Some(stream), Some(revision)) => format!("revision {revision} of {stream}"),
-                    _ => "the answer to an output that was never requested".to_owned(),
+                    _ => "an answer to an output that is not open".to_owned(),
                 };
-                return Err(format!("a recorded transition takes in {source}, which does not precede it"));
+                return Err(format!(
+                    "a recorded transition takes in {source}, but the instance has not received it"
+                ));
             }
         };
         Ok((input, answered))
@@ -295,8 +305,8 @@ impl<P: Process> Instance<P> {
         Ok(added)
     }
 
-    /// Drops the waiting inputs, the timers and the effects without a reactor of an ended instance. Returns
-    /// the dropped outputs.
+    /// Drops what an ended instance no longer needs: its waiting inputs, its timers, and the effects whose
+    /// reactor stopped waiting. Returns the dropped outputs.
     pub(super) fn close(&mut self) -> Vec<(OutputId, Pending<P>)> {
         self.waiting.clear();
         let is_dropped = |pending: &Pending<P>| pending.kind == RecordedOutputKind::Timer || pending.given_up;

@@ -34,11 +34,11 @@ impl LocalCounts {
         Self { limiters: quotas.iter().map(limiter).collect(), requests: AtomicU32::new(0) }
     }
 
-    /// Counts a request under each key. Stops at the first key whose quota is used up, and refuses the
-    /// request.
+    /// Counts a request under each key. If the quota of a key is used up, refuses the request and does not
+    /// count it under the remaining keys.
     pub fn take(&self, class: Class, keys: &[LimitKey], quota: NonZeroU32) -> Count {
         let mut remaining = quota.get();
-        let Some((_, limiter)) = self.limiters.iter().find(|(of, _)| *of == quota) else {
+        let Some((_, limiter)) = self.limiters.iter().find(|(limit, _)| *limit == quota) else {
             return Count::Passes { remaining };
         };
         if self.requests.fetch_add(1, Ordering::Relaxed) % CLEANUP_EVERY == CLEANUP_EVERY - 1 {

@@ -53,7 +53,7 @@ const PROBES: usize = 1;
 /// Time that is added to the timeout of a route, so that the shop can report the timeout itself.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Largest number of requests in progress of an upstream. Each has a connection, which uses about 50 KiB
+/// Maximum number of concurrent requests to an upstream. Each has a connection, which uses about 50 KiB
 /// here.
 const REQUESTS_MAX: usize = 256;
 /// Budget for response bytes of an upstream that wait in this process for clients.
@@ -64,7 +64,7 @@ const PARTS: usize = 4;
 /// Limits of an upstream.
 #[derive(Clone, Copy, Debug)]
 pub struct UpstreamLimits {
-    /// Largest number of requests in progress.
+    /// Maximum number of concurrent requests.
     pub requests_max: usize,
     /// Budget for response bytes that wait for clients, in bytes.
     pub unread_bytes_max: usize,

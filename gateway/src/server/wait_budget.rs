@@ -1,11 +1,12 @@
-//! Time budget for which a client may leave a response unread. Waiting uses the budget up, and reading
-//! refills it.
+//! Time for which a client may leave a response unread. Waiting for the client uses up this budget, and bytes
+//! that the client reads refill it.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Number of bytes that add a second when they are read. A client that reads at this rate is never cut off.
+/// Number of read bytes that add one second to the budget. A client that steadily reads this many bytes per
+/// second is never cut off.
 const READ_RATE_MIN: usize = 1_024;
 
 /// Time budget of one response or connection.
@@ -48,7 +49,7 @@ mod tests {
 
     /// Simulates a client that reads `bytes` bytes every `seconds` seconds. Returns the second at which it is
     /// cut off.
-    fn ends_after(seconds: u64, bytes: usize) -> Option<u64> {
+    fn cut_off_after(seconds: u64, bytes: usize) -> Option<u64> {
         let began = Instant::now();
         let mut now = began;
         let mut budget = WaitBudget::new(Duration::from_secs(20));
@@ -65,15 +66,15 @@ mod tests {
 
     #[test]
     fn a_client_that_reads_nothing_or_too_little_uses_up_its_budget() {
-        assert_eq!(ends_after(30, 0), Some(20));
-        assert_eq!(ends_after(5, 0), Some(20));
-        assert_eq!(ends_after(4, 2_048), Some(36), "each wait costs four seconds and gets two back");
+        assert_eq!(cut_off_after(30, 0), Some(20));
+        assert_eq!(cut_off_after(5, 0), Some(20));
+        assert_eq!(cut_off_after(4, 2_048), Some(36), "each wait uses four seconds, and each read adds two");
     }
 
     #[test]
     fn a_client_that_reads_a_kibibyte_per_second_is_never_cut_off() {
-        assert_eq!(ends_after(1, 1_024), None);
-        assert_eq!(ends_after(15, 15 * 1_024), None);
+        assert_eq!(cut_off_after(1, 1_024), None);
+        assert_eq!(cut_off_after(15, 15 * 1_024), None);
     }
 
     #[test]

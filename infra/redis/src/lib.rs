@@ -1,8 +1,8 @@
 //! State that several gateways and shops share through Redis 7: the counters of the rate limits, and the
-//! ended sessions. A process goes on with its own state while Redis is down.
+//! ended sessions. A process continues with its own state while Redis is down.
 
 mod counts;
-mod denials;
+mod ended_sessions;
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use redis::Client;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
 pub use counts::RedisCounts;
-pub use denials::{Link, RedisDenials};
+pub use ended_sessions::{Link, RedisEndedSessions};
 
 /// Timeout for a new connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);

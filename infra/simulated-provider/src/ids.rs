@@ -31,7 +31,7 @@ pub(crate) struct PaymentRef<'a> {
 }
 
 impl<'a> PaymentRef<'a> {
-    /// Returns the behaviour for later calls that a token has.
+    /// Returns the behaviour that a token sets for later calls; `None` if it sets none.
     pub(crate) fn behaviour(token: &'a str) -> Option<&'a str> {
         let name = token.strip_prefix("tok_")?;
         let is_known = BEHAVIOURS.into_iter().any(|known| match known.strip_suffix('*') {
@@ -58,7 +58,7 @@ impl<'a> PaymentRef<'a> {
             None => return None,
         };
         let parsed = Self { payment: PaymentId(Uuid::parse_str(payment).ok()?), attempt, behaviour };
-        // One payment has one id. Any other spelling, for example with capital letters, is not an id.
+        // Every id has one spelling. Any other spelling, for example with capital letters, is not an id.
         (parsed.to_string() == id).then_some(parsed)
     }
 }
@@ -84,7 +84,7 @@ impl fmt::Display for PaymentRef<'_> {
     }
 }
 
-/// Returns the number after a prefix.
+/// Returns the number after a prefix; `None` if the text is not the prefix and a number.
 pub(crate) fn number(text: &str, prefix: &str) -> Option<u64> {
     text.strip_prefix(prefix)?.parse().ok()
 }

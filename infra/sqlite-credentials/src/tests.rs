@@ -55,35 +55,35 @@ fn token(n: u8, purpose: Purpose) -> OneTimeToken {
 }
 
 #[tokio::test]
-async fn a_new_password_deletes_the_tokens_that_reset_the_old_one() {
+async fn a_new_password_deletes_the_reset_tokens_unless_the_caller_keeps_them() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     let works = async |n: u8, purpose| store.one_time(&[n; 32], purpose, noon()).await.unwrap().is_some();
-    let mailed = async |n: u8| {
+    let add_reset_token = async |n: u8| {
         store.keep_one_time(&token(n, Purpose::ResetPassword)).await.unwrap();
         assert!(works(n, Purpose::ResetPassword).await);
     };
     store.keep_one_time(&token(9, Purpose::VerifyEmail)).await.unwrap();
-    mailed(1).await;
+    add_reset_token(1).await;
     store.set_password(&ada(), "one").await.unwrap();
     assert!(!works(1, Purpose::ResetPassword).await);
-    mailed(2).await;
+    add_reset_token(2).await;
     assert!(!store.change_password(&ada(), "another", "two", ResetsAtChange::Go).await.unwrap());
-    assert!(store.replace_password(&ada(), "one", "one, hashed anew").await.unwrap());
+    assert!(store.replace_password(&ada(), "one", "one, hashed again").await.unwrap());
     assert!(works(2, Purpose::ResetPassword).await, "the password is the same");
     let stay = ResetsAtChange::Stay;
-    assert!(store.change_password(&ada(), "one, hashed anew", "one again", stay).await.unwrap());
+    assert!(store.change_password(&ada(), "one, hashed again", "one again", stay).await.unwrap());
     assert!(works(2, Purpose::ResetPassword).await, "`ResetsAtChange::Stay` keeps the token");
     assert!(store.change_password(&ada(), "one again", "two", ResetsAtChange::Go).await.unwrap());
     assert!(!works(2, Purpose::ResetPassword).await);
-    mailed(3).await;
+    add_reset_token(3).await;
     assert!(works(9, Purpose::VerifyEmail).await);
     store.forget(&ada(), &[]).await.unwrap();
     assert!(!works(3, Purpose::ResetPassword).await && !works(9, Purpose::VerifyEmail).await);
 }
 
 #[tokio::test]
-async fn a_reset_deletes_its_token_and_sets_the_password_together() {
+async fn a_reset_sets_the_password_and_deletes_its_token() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     store.keep_one_time(&token(1, Purpose::ResetPassword)).await.unwrap();
@@ -152,15 +152,15 @@ async fn sign_ins_are_listed_newest_first_and_deleted_after_90_days() {
     for n in 1..=3 {
         store.note(&sign_in(n, noon())).await.unwrap();
     }
-    let of_no_user = SignIn { user: None, kind: SignInKind::Failed, ..sign_in(4, hours(2)) };
-    store.note(&of_no_user).await.unwrap();
+    let without_user = SignIn { user: None, kind: SignInKind::Failed, ..sign_in(4, hours(2)) };
+    store.note(&without_user).await.unwrap();
     let all = store.sign_ins(None, None, 10).await.unwrap();
-    assert_eq!(all[0], of_no_user);
+    assert_eq!(all[0], without_user);
     assert_eq!(all.len(), 4);
     let page = store.sign_ins(Some(&ada()), Some(Uuid::from_u128(3)), 1).await.unwrap();
     assert_eq!(page, [sign_in(2, noon())]);
     store.sweep(hours(90 * 24 + 1)).await.unwrap();
-    assert_eq!(store.sign_ins(None, None, 10).await.unwrap(), [of_no_user]);
+    assert_eq!(store.sign_ins(None, None, 10).await.unwrap(), [without_user]);
 }
 
 #[tokio::test]
@@ -190,16 +190,16 @@ async fn no_file_holds_data_of_an_erased_person() {
     store.note(&sign_in(1, noon())).await.unwrap();
     let failed = SignIn { user: None, ..sign_in(2, noon()) };
     store.note(&failed).await.unwrap();
-    let holders = |text: &str| {
+    let count_files_with = |text: &str| {
         let files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
         let holds = |path: &std::path::PathBuf| {
             std::fs::read(path).unwrap().windows(text.len()).any(|part| part == text.as_bytes())
         };
         files.filter(holds).count()
     };
-    assert!(holders("a-hash-of-something") > 0 && holders("192.0.2.1") > 0);
+    assert!(count_files_with("a-hash-of-something") > 0 && count_files_with("192.0.2.1") > 0);
     store.forget(&ada(), &[EmailHash::of(&[1; 32], "ada@example.org")]).await.unwrap();
-    assert_eq!((holders("a-hash-of-something"), holders("192.0.2.1")), (0, 0));
+    assert_eq!((count_files_with("a-hash-of-something"), count_files_with("192.0.2.1")), (0, 0));
     assert_eq!(store.password(&ada()).await.unwrap(), None);
     assert!(store.sign_ins(None, None, 10).await.unwrap().is_empty());
 }
@@ -260,7 +260,7 @@ async fn a_mail_over_the_limit_is_refused_without_waiting_for_a_writer() {
 }
 
 #[tokio::test]
-async fn people_with_a_row_in_any_table_are_found() {
+async fn people_with_data_in_any_table_are_found_and_ended_sessions_do_not_count() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     let people: Vec<CustomerId> = (0..8).map(|n| CustomerId::parse(&format!("user-{n}")).unwrap()).collect();
@@ -268,8 +268,8 @@ async fn people_with_a_row_in_any_table_are_found() {
     let family_of =
         |n: u8| Family::open(Uuid::from_u128(n.into()), people[usize::from(n)].clone(), [1; 32], noon());
     store.open_family(&family_of(2)).await.unwrap();
-    let of_third = OneTimeToken { user: people[3].clone(), ..token(3, Purpose::VerifyEmail) };
-    store.keep_one_time(&of_third).await.unwrap();
+    let token_of_third = OneTimeToken { user: people[3].clone(), ..token(3, Purpose::VerifyEmail) };
+    store.keep_one_time(&token_of_third).await.unwrap();
     store.link("https://work.example", "4", &people[4], noon()).await.unwrap();
     store.keep_email(&people[5], &email_hash(), &email_hash(), None).await.unwrap();
     store.note(&SignIn { user: Some(people[6].clone()), ..sign_in(6, noon()) }).await.unwrap();
@@ -344,7 +344,7 @@ async fn a_link_can_be_removed_unless_it_is_the_last_way_to_sign_in() {
 }
 
 #[tokio::test]
-async fn an_erasure_deletes_the_address_of_the_account() {
+async fn an_erasure_deletes_the_email_alias_of_the_account() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     let name = email_hash();
@@ -354,7 +354,7 @@ async fn an_erasure_deletes_the_address_of_the_account() {
     assert_eq!(
         store.email_alias(&name).await.unwrap(),
         None,
-        "nothing is stored for an account without this password"
+        "the account does not have this password, so nothing is stored"
     );
     store.set_password(&ada(), "one").await.unwrap();
     store.keep_email(&ada(), &name, &name, None).await.unwrap();

@@ -1,4 +1,4 @@
-//! Opens the file: creates it, checks its format and its last rows, and sets the pragmas.
+//! Opens the file of a log: creates it, checks its format and its last rows, and sets the pragmas.
 //!
 //! A new log is created under another name and renamed when it is complete. So a file with the log's name is
 //! either a complete log or damaged, even if it is empty. An existing file is not changed before it has
@@ -26,11 +26,12 @@ const APPLICATION_ID: u32 = 0x534F_554B;
 pub(crate) const FORMAT: u32 = 2;
 /// Size of a database page, in bytes.
 pub(crate) const PAGE_BYTES: usize = 4_096;
-/// File size to which the WAL is cut after a checkpoint, in bytes. Overwriting the file is faster than
-/// growing it.
+/// File size to which the WAL is cut after it was copied into the database, in bytes. Overwriting the file is
+/// faster than growing it.
 const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
-/// Initial size of the WAL file, in bytes, for the same reason. It has room for the frames that start a
-/// checkpoint and for those that are written while the checkpoint runs.
+/// Initial size of the WAL file, in bytes, also because overwriting is faster. The size is enough for the
+/// frames that make the WAL due for copying into the database, and for the frames that are written during the
+/// copying.
 const WAL_FILLED_BYTES: usize = 20 * 1024 * 1024;
 /// Number of rows at the end of the log that are checked at every start.
 const TAIL_ROWS: u64 = 1_000;
@@ -57,8 +58,9 @@ pub(crate) fn open_for_writing(path: &Path, options: &Options) -> Result<(Connec
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(failed)?;
     if mode != "wal" {
-        let reason =
-            format!("a write-ahead log is not possible there, only journal mode `{mode}`: use a local disk");
+        let reason = format!(
+            "this disk does not support a write-ahead log, only journal mode `{mode}`: use a local disk"
+        );
         return Err(OpenError::Unusable { path: path.to_owned(), reason });
     }
     set_pragmas(&connection, options).map_err(failed)?;
@@ -67,8 +69,8 @@ pub(crate) fn open_for_writing(path: &Path, options: &Options) -> Result<(Connec
     let sql = "CREATE INDEX IF NOT EXISTS events_by_correlation ON events (correlation_id)";
     connection.execute_batch(sql).map_err(failed)?;
     // Removes the frames of a torn transaction. Otherwise the next scan of the WAL would find them behind new
-    // frames and take them for synced ones. If a reader prevents it, the frames stay until the next
-    // checkpoint.
+    // frames and take them for synced ones. If a reader prevents the removal, the frames stay until
+    // the WAL is copied into the database again.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
     fill_wal(path)?;
     Ok((connection, head))
@@ -103,7 +105,8 @@ fn fill_wal(path: &Path) -> Result<(), OpenError> {
         return Ok(());
     }
     let filled = wal.write_all(&vec![0; WAL_FILLED_BYTES]).and_then(|()| wal.sync_all());
-    // If the disk is too full for this, the log still opens, and the WAL grows as it is written.
+    // If this fails, for example because the disk is full, the log still opens, and the WAL grows as it is
+    // written.
     filled.or_else(|_| wal.set_len(0)).map_err(unusable)
 }
 
@@ -112,7 +115,7 @@ fn set_pragmas(connection: &Connection, options: &Options) -> rusqlite::Result<(
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
     connection.pragma_update(None, "cache_size", -i64::from(options.writer_cache_kib))?;
-    // No frame is written before its commit. `wal_scan` relies on this.
+    // `SQLite` then writes the frames of a transaction only at its commit. `wal_scan` relies on this.
     connection.pragma_update(None, "cache_spill", false)?;
     if let Some(pages) = options.pages_max {
         connection.pragma_update(None, "max_page_count", pages)?;
@@ -172,12 +175,12 @@ pub(crate) fn write_schema(path: &Path, log_id: Uuid) -> rusqlite::Result<()> {
 
 /// Derives a unique id for a new log from its path and from the modification time of its file.
 pub(crate) fn derive_log_id(path: &Path, file: &File) -> Uuid {
-    let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let modified = file.metadata().and_then(|metadata| metadata.modified()).ok();
     let nanos = modified
         .and_then(|modified| modified.duration_since(UNIX_EPOCH).ok())
         .map_or(0, |since| since.as_nanos());
-    derive(Uuid::nil(), &[b"log", place.as_os_str().as_encoded_bytes(), &nanos.to_be_bytes()])
+    derive(Uuid::nil(), &[b"log", absolute.as_os_str().as_encoded_bytes(), &nanos.to_be_bytes()])
 }
 
 /// Reads the log's lineage: the id of its last restore, or its own id if it was never restored.

@@ -30,8 +30,8 @@ pub struct Stats {
     pub last_at: Option<Timestamp>,
 }
 
-/// Reads the statistics of the log in a folder. Another process may write to the log. Blocks while it reads
-/// two whole indexes.
+/// Reads the statistics of the log in a folder, even while another process writes to the log. Blocks the
+/// thread for a long time if the log is large, because it reads all events.
 pub fn stats(folder: &Path) -> Result<Stats, OpenError> {
     let path = folder.join(LOG_FILE);
     wal_scan::check(&path)?;

@@ -99,7 +99,7 @@ impl Scan {
             let expected = self.reached + 1;
             if position != expected {
                 let missing = position.saturating_sub(expected);
-                self.report.add(Position(expected), format!("{missing} events are missing from here on"));
+                self.report.add(Position(expected), format!("{missing} events are missing here"));
             }
             self.reached = position;
             self.report.events += 1;
@@ -127,7 +127,7 @@ impl Scan {
     fn check_revision(&mut self, position: Position, stream: StreamName, revision: Revision) {
         let next = Revision::after(self.heads.get(&stream).copied());
         if revision != next {
-            self.report.add(position, format!("{stream} goes on with revision {revision}, not {next}"));
+            self.report.add(position, format!("{stream} continues with revision {revision}, not {next}"));
         }
         self.heads.insert(stream, revision);
     }

@@ -74,7 +74,7 @@ impl PersonIndex for SqlitePersonKeys {
         let alias = alias.to_owned();
         let delete = move |connection: &Connection| {
             execute(connection, "DELETE FROM aliases WHERE alias = ?1", &[&alias])?;
-            souk_fail_points::pass("person-alias-deleted");
+            souk_fail_points::reach("person-alias-deleted");
             truncate_wal(connection)
         };
         self.index_write(delete).await

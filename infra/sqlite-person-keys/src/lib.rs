@@ -39,7 +39,7 @@ pub const PERSON_KEYS_FILE: &str = "person-keys.sqlite";
 /// Sender of the response to one request.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, KeysUnavailable>>;
 
-/// Limit of unwrapped keys in memory.
+/// Maximum number of unwrapped keys in memory.
 const CACHED_KEYS_MAX: usize = 10_000;
 
 /// The store of person keys, with its reader thread and its writer thread.
@@ -59,7 +59,7 @@ impl SqlitePersonKeys {
         let cache = Arc::new(Cache::new(CACHED_KEYS_MAX));
         let thread_failed = |error: std::io::Error| OpenError::Unusable {
             path: path.clone(),
-            reason: format!("its thread can't be started: {error}"),
+            reason: format!("a thread of the store can't be started: {error}"),
         };
         let reader_state = read::Reader { connection: reading, master: master.clone() };
         let reader =

@@ -48,7 +48,7 @@ pub fn rewrap(
         progress(count, total);
     }
     transaction.execute("UPDATE meta SET value = ?1 WHERE name = 'master'", [new.id()]).map_err(failed)?;
-    souk_fail_points::pass("person-keys-rewrapped");
+    souk_fail_points::reach("person-keys-rewrapped");
     transaction.commit().map_err(failed)?;
     // The write-ahead log still holds keys that the old master key can unwrap.
     truncate_wal(&connection).map_err(|error| unusable(error.to_string()))?;

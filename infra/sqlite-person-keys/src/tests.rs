@@ -72,7 +72,7 @@ async fn an_erased_person_never_gets_a_key_again() {
 }
 
 #[tokio::test]
-async fn an_erasure_is_listed_until_it_is_settled() {
+async fn an_erasure_is_listed_until_all_its_steps_are_done() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     keys.erase(&ada(), noon()).await.unwrap();
@@ -97,18 +97,19 @@ async fn no_file_holds_an_erased_key() {
         .unwrap()
         .query_row("SELECT wrapped FROM person_keys WHERE person = 'customer:ada'", [], |row| row.get(0))
         .unwrap();
-    let holders = || {
+    let files_with_the_key = || {
         let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
-        let holds = |path: &PathBuf| fs::read(path).unwrap().windows(16).any(|part| part == &wrapped[8..24]);
-        files.filter(holds).count()
+        let has_key =
+            |path: &PathBuf| fs::read(path).unwrap().windows(16).any(|part| part == &wrapped[8..24]);
+        files.filter(has_key).count()
     };
-    assert!(holders() > 0);
+    assert!(files_with_the_key() > 0);
     keys.erase(&ada(), noon()).await.unwrap();
-    assert_eq!(holders(), 0);
+    assert_eq!(files_with_the_key(), 0);
 }
 
 #[tokio::test]
-async fn a_wrong_master_key_is_error_with_its_id_and_changes_nothing() {
+async fn a_wrong_master_key_is_refused_with_the_id_of_the_right_one_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     make_key(&keys, ada()).await.unwrap();
@@ -121,7 +122,7 @@ async fn a_wrong_master_key_is_error_with_its_id_and_changes_nothing() {
 }
 
 #[test]
-fn a_file_of_another_kind_is_error() {
+fn a_file_that_is_no_key_store_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(PERSON_KEYS_FILE);
     rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
@@ -218,7 +219,7 @@ async fn a_name_keeps_its_random_alias_until_the_alias_is_deleted() {
 }
 
 #[tokio::test]
-async fn an_erasure_deletes_the_links_and_prevents_new_ones() {
+async fn an_erasure_deletes_the_links_from_the_person_to_aliases_and_prevents_new_ones() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     for person in [ada(), bob()] {
@@ -237,7 +238,7 @@ async fn an_erasure_deletes_the_links_and_prevents_new_ones() {
 }
 
 #[tokio::test]
-async fn a_store_of_format_1_gets_an_index() {
+async fn a_store_of_format_1_gets_the_tables_of_aliases_and_links() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     let first = make_key(&keys, ada()).await;
@@ -264,7 +265,7 @@ async fn people_with_a_key_are_listed_by_kind() {
 }
 
 #[tokio::test]
-async fn the_complete_position_belongs_to_one_log_and_an_older_copy_has_an_older_one() {
+async fn the_position_up_to_which_keys_are_complete_is_stored_per_log_and_in_backups() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     assert_eq!(keys.complete_up_to("one").await.unwrap(), Position::START);
@@ -281,7 +282,7 @@ async fn the_complete_position_belongs_to_one_log_and_an_older_copy_has_an_older
 }
 
 #[tokio::test]
-async fn a_person_without_a_key_and_without_an_erasure_is_missing() {
+async fn a_person_who_was_not_erased_and_has_no_key_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     make_key(&keys, ada()).await;

@@ -91,7 +91,7 @@ impl Writer {
                 ring.insert(person.clone(), key);
             }
         }
-        souk_fail_points::pass("person-keys-before-commit");
+        souk_fail_points::reach("person-keys-before-commit");
         transaction.commit().map_err(of_sqlite)?;
         Ok(ring)
     }
@@ -101,7 +101,7 @@ impl Writer {
         // Also after a failure: the next request reads the key from the file again.
         self.cache.erase(person);
         erased?;
-        souk_fail_points::pass("person-key-destroyed");
+        souk_fail_points::reach("person-key-destroyed");
         truncate_wal(&self.connection)
     }
 
@@ -111,7 +111,7 @@ impl Writer {
         transaction.execute("DELETE FROM links WHERE person = ?1", [person.as_str()])?;
         let sql = "INSERT INTO erased VALUES (?1, ?2, 0) ON CONFLICT (person) DO NOTHING";
         transaction.execute(sql, (person.as_str(), at.as_microsecond()))?;
-        souk_fail_points::pass("person-key-before-erasure");
+        souk_fail_points::reach("person-key-before-erasure");
         transaction.commit()
     }
 

@@ -4,7 +4,7 @@
 //! One writer thread owns one connection. All data in this database can be built again from the log.
 //! Therefore commits are atomic but not synced every time, and a damaged file may be deleted. The tables are
 //! created from a model's definition, and their names contain its version and the number of the build.
-//! Queries use views. A failed operation changes nothing and returns an error, and the thread goes on with
+//! Queries use views. A failed operation changes nothing and returns an error, and the thread continues with
 //! the next one.
 
 mod builds;

@@ -35,7 +35,7 @@ impl Tuning {
     pub const REBUILDING: Self = Self { cache_kib: 256 * 1024, checkpoint_frames: 32_000 };
 }
 
-/// File size to which the WAL is cut after a checkpoint, in bytes.
+/// File size to which the WAL is cut after it was copied into the database, in bytes.
 const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 /// Limit of cached prepared statements. Every model needs a few.
 const STATEMENTS_MAX: usize = 200;

@@ -55,7 +55,7 @@ pub(crate) fn save(
         transaction.prepare_cached(move_on)?.execute((name, version, change.checkpoint.0))?;
     }
     parking::store(&transaction, name, version, &change.parking)?;
-    souk_fail_points::pass("process-rows-before-commit");
+    souk_fail_points::reach("process-rows-before-commit");
     Ok(transaction.commit()?)
 }
 

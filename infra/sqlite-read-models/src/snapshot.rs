@@ -23,7 +23,7 @@ pub struct BuildStatus {
     pub state: String,
     /// Position at which an `until` build ends.
     pub until: Option<Position>,
-    /// Position of the last event that is folded in.
+    /// Position of the last event that was applied.
     pub position: Position,
     /// Number of parked entities.
     pub parked: u64,

@@ -46,9 +46,9 @@ pub(crate) fn commit(writer: &mut Writer, changes: &[ModelChange]) -> Result<(),
         }
         parking::store(&transaction, model.name, change.build.number, &change.parking)?;
     }
-    souk_fail_points::pass("read-models-before-commit");
+    souk_fail_points::reach("read-models-before-commit");
     transaction.commit()?;
-    souk_fail_points::pass("read-models-after-commit");
+    souk_fail_points::reach("read-models-after-commit");
     Ok(())
 }
 

@@ -1,5 +1,4 @@
-//! Applies an input to the state of a checkout. It only notes the fact that the input states; it decides
-//! nothing.
+//! Applies an input to the state of a checkout: records what happened, and decides nothing.
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ use souk_domain::payment::event::Requested;
 use souk_domain::personal_text::PersonalText;
 
 /// Types of the events that a checkout reads.
-pub const TAKES: [&str; 9] = [
+pub const EVENT_TYPES: [&str; 9] = [
     "cart.checked-out",
     "order.placed",
     "order.cancellation-requested",

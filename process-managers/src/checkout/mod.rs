@@ -45,7 +45,7 @@ impl Process for Checkout {
     type Effect = ProviderCall;
 
     fn event_types() -> Vec<&'static str> {
-        input::TAKES.to_vec()
+        input::EVENT_TYPES.to_vec()
     }
 
     fn read(event: &RecordedEvent) -> Result<Option<Incoming<CheckoutEvent>>, DecodeError> {

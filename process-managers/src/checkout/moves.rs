@@ -1,8 +1,7 @@
-//! The moves of a checkout, from one phase to the next: the outputs that each move requests, and its effect
-//! on the state.
+//! The moves of a checkout, from one phase to the next: the outputs that each move requests, and how it
+//! changes the state.
 //!
-//! A transition records its moves. The state is folded from these recorded moves, not from the rules of
-//! today.
+//! A transition records its moves. The state is computed from these recorded moves, never from today's rules.
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::process::Output;
@@ -80,8 +79,8 @@ impl CheckoutMove {
                 state.draft = None;
                 state.phase = Phase::Reserving;
             }
-            Self::Await { attempt } => wait(state, attempt.is_some()),
-            Self::Authorize { .. } => wait(state, true),
+            Self::Await { attempt } => enter_waiting(state, attempt.is_some()),
+            Self::Authorize { .. } => enter_waiting(state, true),
             Self::CaptureMoney => {
                 state.phase = Phase::Capturing;
                 state.is_capture_requested = true;
@@ -101,9 +100,10 @@ impl CheckoutMove {
     }
 }
 
-fn wait(state: &mut CheckoutState, is_authorization_requested: bool) {
+fn enter_waiting(state: &mut CheckoutState, is_authorization_requested: bool) {
     state.phase = Phase::Waiting;
-    // A buyer may still request a payment, even if none exists yet. Abandoning it makes later requests fail.
+    // A payment counts as open even if nobody has requested one yet, because the buyer may still do so. Once
+    // it is abandoned, later requests fail.
     state.is_payment_open = true;
     if is_authorization_requested {
         state.payment = Payment::Authorizing;
@@ -112,7 +112,7 @@ fn wait(state: &mut CheckoutState, is_authorization_requested: bool) {
 
 fn reserve(state: &CheckoutState) -> Vec<Output<CheckoutStep>> {
     let Some(terms) = &state.terms else { return Vec::new() };
-    let mut outputs: Vec<_> = lines(state, |_| true, CheckoutStep::Reserve).collect();
+    let mut outputs: Vec<_> = line_commands(state, |_| true, CheckoutStep::Reserve).collect();
     if terms.has_single_attempt() && !state.is_free() {
         outputs.push(Output::Command(CheckoutStep::RequestPayment));
     }
@@ -121,7 +121,7 @@ fn reserve(state: &CheckoutState) -> Vec<Output<CheckoutStep>> {
 }
 
 fn confirm_lines(state: &CheckoutState) -> impl Iterator<Item = Output<CheckoutStep>> {
-    lines(state, |units| units == Units::Reserved, CheckoutStep::Confirm)
+    line_commands(state, |units| units == Units::Reserved, CheckoutStep::Confirm)
 }
 
 fn abandon(state: &CheckoutState) -> Option<Output<CheckoutStep>> {
@@ -129,16 +129,17 @@ fn abandon(state: &CheckoutState) -> Option<Output<CheckoutStep>> {
 }
 
 fn undo(state: &CheckoutState) -> Vec<Output<CheckoutStep>> {
-    let is_open = |units| matches!(units, Units::Reserved | Units::Overdue);
-    let release = lines(state, is_open, CheckoutStep::Release);
-    let restock = lines(state, |units| units == Units::Confirmed, CheckoutStep::Restock);
+    let is_held = |units| matches!(units, Units::Reserved | Units::Overdue);
+    let release = line_commands(state, is_held, CheckoutStep::Release);
+    let restock = line_commands(state, |units| units == Units::Confirmed, CheckoutStep::Restock);
     let is_from_cart = state.terms.as_ref().is_some_and(|terms| terms.cart.is_some());
-    let gives_back = is_from_cart && !state.cart_lines.is_empty();
-    let give_back = gives_back.then_some(Output::Command(CheckoutStep::GiveBack));
+    let needs_give_back = is_from_cart && !state.cart_lines.is_empty();
+    let give_back = needs_give_back.then_some(Output::Command(CheckoutStep::GiveBack));
     release.chain(restock).chain(abandon(state)).chain(give_back).collect()
 }
 
-fn lines(
+/// Returns the command `step` for each line that matches.
+fn line_commands(
     state: &CheckoutState,
     is_match: fn(Units) -> bool,
     step: fn(u32) -> CheckoutStep,

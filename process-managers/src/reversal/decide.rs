@@ -6,8 +6,8 @@ use super::moves::ReversalMove;
 use super::state::{Progress, ReversalState};
 use super::step::ReversalStep;
 
-/// Returns the next move. The refund and all restocks are requested at once. A refused command counts as
-/// answered and does not stop the others.
+/// Returns the next move. One move requests the refund and all restocks. A refused command counts as answered
+/// and does not stop the other commands.
 pub fn decide(state: &ReversalState) -> Option<Decision<ReversalMove, ReversalStep>> {
     let (_, reversal) = state.begun.as_ref()?;
     match state.progress {

@@ -1,5 +1,4 @@
-//! Applies an input to the state of a reversal. It only notes the fact that the input states; it decides
-//! nothing.
+//! Applies an input to the state of a reversal: records what happened, and decides nothing.
 
 use souk_eventsourcing::process::Input;
 

@@ -10,7 +10,7 @@ use souk_domain::order::OrderEvent;
 use souk_domain::order::event::Reversal;
 
 /// Types of the events that a reversal reads.
-pub const TAKES: [&str; 2] = ["order.cancelled", "order.returned"];
+pub const EVENT_TYPES: [&str; 2] = ["order.cancelled", "order.returned"];
 
 /// The part of an event that a reversal needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use super::state::{Progress, ReversalState};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "move", rename_all = "kebab-case")]
 pub enum ReversalMove {
-    /// Requests the refund and restocks the units.
+    /// Requests the refund and the restock of each line.
     GiveBack,
     /// Ends the reversal, because every command has its answer.
     End,

@@ -21,7 +21,7 @@ fn begun(refund: Option<Money>) -> In {
     Input::Event(ReversalEvent { order: ORDER, reversal: Reversal { id: REVERSAL, lines, refund } })
 }
 
-fn pounds() -> Money {
+fn three_pounds() -> Money {
     Money::new(300, Currency::GBP)
 }
 
@@ -34,15 +34,15 @@ fn after(inputs: &[In]) -> (ReversalState, Vec<Output<ReversalStep>>) {
 #[test]
 fn the_refund_and_all_restocks_are_requested_at_once() {
     let expected = [Refund, Restock(0), Restock(1)].map(Output::Command);
-    let (state, outputs) = after(&[begun(Some(pounds()))]);
+    let (state, outputs) = after(&[begun(Some(three_pounds()))]);
     assert_eq!(outputs, expected);
     let Some(ShopCommand::Payment(payment, PaymentCommand::Refund { refund, amount, capped, .. })) =
         ReversalProcess::command(&state, &Refund)
     else {
         panic!("a refund is a command to the payment");
     };
-    assert_eq!((payment, refund, amount), (PaymentId::of(ORDER), RefundId(REVERSAL.0), Some(pounds())));
-    assert!(capped, "earlier refunds leave less to refund");
+    assert_eq!((payment, refund, amount), (PaymentId::of(ORDER), RefundId(REVERSAL.0), Some(three_pounds())));
+    assert!(capped, "the amount is limited to what earlier refunds have left");
     let Some(ShopCommand::Stock(sku, command)) = ReversalProcess::command(&state, &Restock(1)) else {
         panic!("a restock is a command to the stock");
     };
@@ -50,14 +50,15 @@ fn the_refund_and_all_restocks_are_requested_at_once() {
 }
 
 #[test]
-fn an_order_paid_outside_is_restocked_without_a_refund() {
+fn the_lines_of_an_order_paid_outside_the_shop_are_restocked_without_a_refund() {
     assert_eq!(after(&[begun(None)]).1, [Restock(0), Restock(1)].map(Output::Command));
 }
 
 #[test]
 fn a_reversal_ends_with_its_last_answer_even_if_the_refund_is_refused() {
     let refused = Input::Refused { step: Refund, code: "payment-not-captured".into(), detail: String::new() };
-    let inputs = [begun(Some(pounds())), refused, Input::Done(Restock(0)), Input::Unchanged(Restock(1))];
+    let inputs =
+        [begun(Some(three_pounds())), refused, Input::Done(Restock(0)), Input::Unchanged(Restock(1))];
     assert!(!ReversalProcess::is_ended(&after(&inputs[..3]).0));
     assert!(ReversalProcess::is_ended(&after(&inputs).0));
     assert_eq!(after(&inputs).1.len(), 3);

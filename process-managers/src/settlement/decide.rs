@@ -6,9 +6,9 @@ use super::moves::SettlementMove;
 use super::state::SettlementState;
 use super::step::SettlementStep;
 
-/// Returns the next move, or `None` while the provider's answer is awaited. The settlement calls the provider
-/// once. It ends with the provider's answer, also when the answer belongs to another call or arrives by
-/// webhook.
+/// Returns the next move, or `None` while the settlement waits for the provider's answer. The settlement
+/// requests one call of the provider. It ends with any answer of the provider, even if that answer belongs to
+/// another call or arrives by webhook.
 pub fn decide(state: &SettlementState) -> Option<Decision<SettlementMove, SettlementStep>> {
     if state.is_answered {
         return Some(Decision { next_move: SettlementMove::Settle, outputs: Vec::new() });

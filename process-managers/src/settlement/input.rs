@@ -8,7 +8,7 @@ use souk_domain::payment::PaymentEvent;
 use souk_domain::payment::event::{RefundRequested, VoidRequested};
 
 /// Types of the events that a settlement reads.
-pub const TAKES: [&str; 6] = [
+pub const EVENT_TYPES: [&str; 6] = [
     "payment.void-requested",
     "payment.voided",
     "payment.void-failed",

@@ -41,7 +41,7 @@ impl Process for Settlement {
     type Effect = ProviderCall;
 
     fn event_types() -> Vec<&'static str> {
-        input::TAKES.to_vec()
+        input::EVENT_TYPES.to_vec()
     }
 
     fn read(event: &RecordedEvent) -> Result<Option<Incoming<SettlementEvent>>, DecodeError> {

@@ -1,4 +1,4 @@
-//! Read model of stored webhooks: one row per webhook, by the provider's id of its event.
+//! Read model of stored webhooks: one row per webhook. Its key is the id that the provider gave to the event.
 //!
 //! A webhook about a payment that the shop does not know yet is stored. A sweep sends it to the payment once
 //! the payment is known, and the row is removed.

@@ -1,5 +1,5 @@
-//! Read model of open claims: one row per claim, by the id of the claim's stream (`sku-85123A`,
-//! `email-HASH`).
+//! Read model of open claims: one row per claim. The key of a row is the id of the claim's stream:
+//! `sku-85123A`, or `email-` and the hash or alias of the address.
 //!
 //! A claim reserves a unique key (a SKU or an e-mail address) for an owner (a product or a user). The claim
 //! is open while the owner does not hold the key: before the owner has written the key, and after the owner
@@ -53,10 +53,10 @@ impl Projector for OpenClaims {
     type Row = OpenClaimRow;
 
     fn event_types() -> Vec<&'static str> {
-        let of_claims = <Claim as Decider>::Event::event_types();
-        let of_products = <Product as Decider>::Event::event_types();
-        let of_users = <User as Decider>::Event::event_types();
-        of_claims.iter().chain(of_products).chain(of_users).copied().collect()
+        let claim_types = <Claim as Decider>::Event::event_types();
+        let product_types = <Product as Decider>::Event::event_types();
+        let user_types = <User as Decider>::Event::event_types();
+        claim_types.iter().chain(product_types).chain(user_types).copied().collect()
     }
 
     fn read(recorded: &RecordedEvent) -> Result<Option<ClaimsChange>, DecodeError> {
@@ -71,11 +71,11 @@ impl Projector for OpenClaims {
                 }));
             }
             User::CATEGORY => match recorded.decode()? {
-                UserEvent::Registered(event) => (Vec::new(), vec![of_email(&event.email_hash)]),
-                UserEvent::Erased(event) => (vec![of_email(&event.email_hash)], Vec::new()),
+                UserEvent::Registered(event) => (Vec::new(), vec![key_of_email(&event.email_hash)]),
+                UserEvent::Erased(event) => (vec![key_of_email(&event.email_hash)], Vec::new()),
                 _ => return Ok(None),
             },
-            _ => match of_product(recorded.decode()?) {
+            _ => match keys_of_product(recorded.decode()?) {
                 Some(keys) => keys,
                 None => return Ok(None),
             },
@@ -112,7 +112,7 @@ impl Projector for OpenClaims {
 }
 
 /// Returns the keys that a product gave up and the keys that it holds after this event.
-fn of_product(event: ProductEvent) -> Option<(Vec<String>, Vec<String>)> {
+fn keys_of_product(event: ProductEvent) -> Option<(Vec<String>, Vec<String>)> {
     let (content, removed) = match event {
         ProductEvent::Created(event) => (Some(event.content), Vec::new()),
         ProductEvent::Changed(event) => (Some(event.content), event.removed_skus),
@@ -120,15 +120,15 @@ fn of_product(event: ProductEvent) -> Option<(Vec<String>, Vec<String>)> {
         ProductEvent::Fenced(_) => return None,
     };
     let variants = content.into_iter().flat_map(|content| content.variants);
-    let held = variants.map(|variant| of_sku(&variant.sku)).collect();
-    Some((removed.iter().map(of_sku).collect(), held))
+    let held = variants.map(|variant| key_of_sku(&variant.sku)).collect();
+    Some((removed.iter().map(key_of_sku).collect(), held))
 }
 
-fn of_sku(sku: &Sku) -> String {
+fn key_of_sku(sku: &Sku) -> String {
     Claim::of_sku(sku).id().to_owned()
 }
 
-fn of_email(hash: &EmailHash) -> String {
+fn key_of_email(hash: &EmailHash) -> String {
     Claim::of_email(hash).id().to_owned()
 }
 

@@ -14,11 +14,11 @@ pub struct PaymentDebtRow {
     pub order: OrderId,
     /// Kind: refund or void.
     pub kind: DebtKind,
-    /// Amount to refund, or amount of the released hold.
+    /// Amount to refund or to release.
     pub amount: Money,
-    /// Number of the attempt, from 1. A retry under a new id has the next number.
+    /// Number of the attempt, from 1. A retry has a new id and the next number.
     pub attempt: u32,
-    /// Refusal of the provider; `None` if the refund or void is not a debt.
+    /// Why the provider declined the call; `None` if the refund or void is not a debt.
     pub failure: Option<Failure>,
 }
 
@@ -32,14 +32,14 @@ pub enum DebtKind {
     Void,
 }
 
-/// Refusal of the payment provider.
+/// Why the payment provider declined a refund or void.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
-    /// Code of the provider for the refusal.
+    /// The provider's code of the reason.
     pub code: String,
-    /// Text of the provider for people.
+    /// The provider's explanation for people.
     pub detail: String,
-    /// Time at which the refusal was recorded.
+    /// Time at which the payment recorded the failure.
     pub at: Timestamp,
 }

@@ -91,7 +91,7 @@ fn golden() {
 }
 
 #[test]
-fn a_refused_refund_is_a_debt_until_it_is_retried_refunded_or_withdrawn() {
+fn a_failed_refund_is_a_debt_until_it_is_retried_refunded_or_withdrawn() {
     let failed = vec![refund_requested(1, 1, None), refund_failed(1)];
     assert_eq!(failure_after(failed.clone(), 1).unwrap().detail, "closed");
     assert_eq!(failure_after([failed.clone(), vec![refund_requested(2, 2, Some(1))]].concat(), 1), None);

@@ -23,7 +23,7 @@ use crate::stream_event::{self, StreamEvent, instant, money_day, text};
 pub struct Payments;
 
 /// Types of the events that end an order without a sale, or that cancel the sale.
-const ENDS_EARLY: [&str; 2] = ["order.cancelled", "order.timed-out"];
+const EARLY_END_TYPES: [&str; 2] = ["order.cancelled", "order.timed-out"];
 
 /// Event that changes the row of a payment.
 pub enum PaymentChange {
@@ -51,11 +51,11 @@ impl Projector for Payments {
     type Row = PaymentRow;
 
     fn event_types() -> Vec<&'static str> {
-        stream_event::event_types::<Payment>().into_iter().chain(ENDS_EARLY).collect()
+        stream_event::event_types::<Payment>().into_iter().chain(EARLY_END_TYPES).collect()
     }
 
     fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
-        if ENDS_EARLY.contains(&recorded.event_type()) {
+        if EARLY_END_TYPES.contains(&recorded.event_type()) {
             let order = recorded.stream.id().parse().ok().map(OrderId);
             return Ok(order.map(PaymentChange::OrderEndedEarly));
         }
@@ -84,7 +84,7 @@ impl Projector for Payments {
         };
         let mut row = match (row, event) {
             (Some(row), _) => row,
-            (None, StreamEvent::Event(PaymentEvent::Requested(event))) => requested(event, at),
+            (None, StreamEvent::Event(PaymentEvent::Requested(event))) => new_row(event, at),
             (None, _) => return None,
         };
         row.revision = recorded.revision.0;
@@ -112,7 +112,7 @@ impl Projector for Payments {
     }
 }
 
-/// Returns the status as the API writes it.
+/// Returns the name of the status in the API.
 fn status_name(status: PaymentStatus) -> &'static str {
     match status {
         PaymentStatus::Pending => "PENDING",
@@ -125,7 +125,8 @@ fn status_name(status: PaymentStatus) -> &'static str {
     }
 }
 
-fn requested(event: &Requested, at: Timestamp) -> PaymentRow {
+/// Makes the row of a payment that is requested for the first time.
+fn new_row(event: &Requested, at: Timestamp) -> PaymentRow {
     PaymentRow {
         order: event.order,
         amount: event.amount,
@@ -199,15 +200,15 @@ fn apply_refunds_and_voids(row: &mut PaymentRow, event: &PaymentEvent) {
         }
         PaymentEvent::Refunded(event) => {
             row.remove_debt(Some(event.refund.0));
-            set_status(row, event.refund, RefundStatus::Refunded);
+            set_refund_status(row, event.refund, RefundStatus::Refunded);
             update_payment_status(row);
         }
         PaymentEvent::RefundDoubled(event) => {
             row.remove_debt(Some(event.refund.0));
-            set_status(row, event.refund, RefundStatus::Doubled);
+            set_refund_status(row, event.refund, RefundStatus::Doubled);
         }
         PaymentEvent::RefundFailed(event) => {
-            set_status(row, event.refund, RefundStatus::Failed);
+            set_refund_status(row, event.refund, RefundStatus::Failed);
             let failed = row.refunds.iter().find(|refund| refund.id == event.refund);
             row.debts.extend(failed.map(|refund| Debt { id: DebtId(event.refund.0), amount: refund.amount }));
         }
@@ -243,13 +244,14 @@ fn apply_refunds_and_voids(row: &mut PaymentRow, event: &PaymentEvent) {
     }
 }
 
-/// Records that the current attempt to pay needed `calls` calls to the provider. The number never decreases,
-/// because a result that arrives by webhook reports fewer calls.
+/// Records that the current attempt to pay needed `calls` calls to the provider. The number never decreases:
+/// a webhook always reports one call, even if there were more.
 fn count_calls(row: &mut PaymentRow, calls: u32) {
     row.attempts = row.attempts.max(row.attempts_before.saturating_add(calls));
 }
 
-fn set_status(row: &mut PaymentRow, id: RefundId, status: RefundStatus) {
+/// Sets the status of one refund.
+fn set_refund_status(row: &mut PaymentRow, id: RefundId, status: RefundStatus) {
     for refund in row.refunds.iter_mut().filter(|refund| refund.id == id) {
         refund.status = status;
     }

@@ -59,7 +59,7 @@ fn refunded(number: u128, amount: i64) -> PaymentEvent {
     Refunded { order: order(5), refund: refund_id(number), amount: pounds(amount), provider_refund_id }.into()
 }
 
-fn after(events: Vec<PaymentEvent>) -> PaymentRow {
+fn row_after(events: Vec<PaymentEvent>) -> PaymentRow {
     row::<Payments>(&history(events), stream().id()).unwrap()
 }
 
@@ -104,42 +104,42 @@ fn golden() {
 
 #[test]
 fn the_number_of_attempts_counts_all_calls_to_the_provider() {
-    assert_eq!(after(vec![requested(1)]).attempts, 1);
-    assert_eq!(after(vec![requested(1), authorized(3)]).attempts, 3);
-    assert_eq!(after(vec![requested(1), failed(2), requested(2), authorized(3)]).attempts, 5);
-    assert_eq!(after(vec![requested(1), authorized(0)]).attempts, 1);
+    assert_eq!(row_after(vec![requested(1)]).attempts, 1);
+    assert_eq!(row_after(vec![requested(1), authorized(3)]).attempts, 3);
+    assert_eq!(row_after(vec![requested(1), failed(2), requested(2), authorized(3)]).attempts, 5);
+    assert_eq!(row_after(vec![requested(1), authorized(0)]).attempts, 1);
 }
 
 #[test]
 fn a_failed_payment_stays_failed_after_it_is_cancelled() {
-    assert_eq!(after(vec![requested(1), failed(1), cancelled()]).status, PaymentStatus::Failed);
+    assert_eq!(row_after(vec![requested(1), failed(1), cancelled()]).status, PaymentStatus::Failed);
 }
 
 #[test]
 fn a_cancelled_payment_stays_cancelled_after_a_late_authorization() {
-    assert_eq!(after(vec![requested(1), cancelled()]).status, PaymentStatus::Cancelled);
-    assert_eq!(after(vec![requested(1), cancelled(), authorized(1)]).status, PaymentStatus::Cancelled);
+    assert_eq!(row_after(vec![requested(1), cancelled()]).status, PaymentStatus::Cancelled);
+    assert_eq!(row_after(vec![requested(1), cancelled(), authorized(1)]).status, PaymentStatus::Cancelled);
 }
 
 #[test]
 fn a_payment_is_refunded_when_its_refunds_reach_the_captured_amount() {
     let mut events =
         vec![requested(1), authorized(1), captured(), refund_requested(1, 600), refunded(1, 600)];
-    assert_eq!(after(events.clone()).status, PaymentStatus::PartiallyRefunded);
+    assert_eq!(row_after(events.clone()).status, PaymentStatus::PartiallyRefunded);
     events.extend([refund_requested(2, 10), refunded(2, 10)]);
-    assert_eq!(after(events).status, PaymentStatus::Refunded);
+    assert_eq!(row_after(events).status, PaymentStatus::Refunded);
 }
 
 #[test]
 fn the_owed_amount_counts_failed_refunds_until_they_are_retried_or_refunded() {
-    let failed = |number: u128| -> PaymentEvent {
+    let refund_failed = |number: u128| -> PaymentEvent {
         RefundFailed { order: order(5), refund: refund_id(number), code: "x".into(), detail: "y".into() }
             .into()
     };
     let mut events = vec![requested(1), authorized(1), captured(), refund_requested(1, 600)];
-    assert_eq!(after(events.clone()).owed(), 0, "the provider has not answered yet");
-    events.push(failed(1));
-    assert_eq!(after(events.clone()).owed(), 600);
+    assert_eq!(row_after(events.clone()).owed(), 0, "the provider has not responded yet");
+    events.push(refund_failed(1));
+    assert_eq!(row_after(events.clone()).owed(), 600);
     let again = RefundRequested {
         order: order(5),
         refund: refund_id(2),
@@ -151,25 +151,31 @@ fn the_owed_amount_counts_failed_refunds_until_they_are_retried_or_refunded() {
         requested_at: None,
     };
     events.push(again.into());
-    assert_eq!(after(events.clone()).owed(), 0);
-    events.push(failed(2));
-    assert_eq!(after(events.clone()).owed(), 600);
+    assert_eq!(row_after(events.clone()).owed(), 0);
+    events.push(refund_failed(2));
+    assert_eq!(row_after(events.clone()).owed(), 600);
     events.push(refunded(2, 600));
-    assert_eq!(after(events).owed(), 0);
+    assert_eq!(row_after(events).owed(), 0);
 }
 
 #[test]
 fn a_debt_that_was_settled_in_another_way_counts_as_refunded() {
-    let failed = RefundFailed { order: order(5), refund: refund_id(1), code: "x".into(), detail: "y".into() };
-    let events =
-        vec![requested(1), authorized(1), captured(), refund_requested(1, 600), PaymentEvent::from(failed)];
+    let refund_failed =
+        RefundFailed { order: order(5), refund: refund_id(1), code: "x".into(), detail: "y".into() };
+    let events = vec![
+        requested(1),
+        authorized(1),
+        captured(),
+        refund_requested(1, 600),
+        PaymentEvent::from(refund_failed),
+    ];
     let debt = DebtId(refund_id(1).0);
     let reason = "bank transfer".to_owned();
     let settled = DebtSettled { order: order(5), debt, reason: reason.clone() };
-    let row = after([events.clone(), vec![settled.into()]].concat());
+    let row = row_after([events.clone(), vec![settled.into()]].concat());
     assert_eq!((row.status, row.owed()), (PaymentStatus::PartiallyRefunded, 0));
     let withdrawn = DebtWithdrawn { order: order(5), debt, reason };
-    let row = after([events, vec![withdrawn.into()]].concat());
+    let row = row_after([events, vec![withdrawn.into()]].concat());
     assert_eq!((row.status, row.owed()), (PaymentStatus::Captured, 0));
 }
 
@@ -185,10 +191,14 @@ fn refunds_are_summed_by_the_day_of_the_refund() {
     assert_eq!(sums_after(vec![refund_requested(1, 600), refunded(1, 600)]), [(day(), 600)]);
     let both = vec![refund_requested(1, 600), refunded(1, 600), refund_requested(2, 10), refunded(2, 10)];
     assert_eq!(sums_after(both), [(day(), 610)]);
-    let failed = RefundFailed { order: order(5), refund: refund_id(1), code: "x".into(), detail: "y".into() };
+    let refund_failed =
+        RefundFailed { order: order(5), refund: refund_id(1), code: "x".into(), detail: "y".into() };
     let debt = DebtId(refund_id(1).0);
     let settled = DebtSettled { order: order(5), debt, reason: "bank transfer".to_owned() };
-    assert_eq!(sums_after(vec![refund_requested(1, 600), failed.into(), settled.into()]), [(day(), 600)]);
+    assert_eq!(
+        sums_after(vec![refund_requested(1, 600), refund_failed.into(), settled.into()]),
+        [(day(), 600)]
+    );
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn golden() {
 }
 
 #[test]
-fn a_reservation_that_opens_and_closes_in_one_batch_is_never_written() {
+fn a_reservation_that_opens_and_closes_in_one_page_is_never_written() {
     let history = History::default()
         .then(&stream(), reserved("o1"))
         .then(&stream(), StockEvent::from(Confirmed { order: order_ref("o1"), quantity: 3 }));

@@ -19,8 +19,8 @@ impl Projector for Users {
     const MODEL: Model = Model {
         name: "users",
         version: 3,
-        // Null until the user has proved that the e-mail address is theirs. Guests' orders with a proven
-        // address are attached to the user.
+        // Both are null until the user has proved that the e-mail address is theirs. Guests' orders with a
+        // proven address are attached to the user.
         columns: &[
             Column { name: "proven_email_hash", column_type: ColumnType::Text },
             Column { name: "proven_at", column_type: ColumnType::Integer },

@@ -12,11 +12,11 @@ use souk_http::Role;
 use crate::shop::{Shop, draft, later, order};
 use crate::users::{ADA, shop_with_ada};
 
-/// Lines of each order. A page has room for two such orders.
+/// Number of lines of each order. Two such orders fit on a page.
 const LINES: usize = 1_000;
 /// Number of orders in addition to the one that Ada already has.
 const ORDERS: u128 = 8;
-/// Maximum bytes of one piece, which is a page of orders.
+/// Maximum number of bytes of one piece, which is a page of orders.
 const PIECE_BYTES_MAX: usize = 1024 * 1024;
 /// Enough time for a response that does not have to wait.
 const SOON: Duration = Duration::from_secs(10);

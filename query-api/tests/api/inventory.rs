@@ -49,12 +49,12 @@ async fn only_admins_and_services_can_list_stock() {
 }
 
 #[tokio::test]
-async fn pages_of_stock_have_every_sku_once_even_if_counted_at_the_same_time() {
+async fn pages_of_stock_contain_each_sku_once_even_if_their_times_are_equal() {
     let mut shop = Shop::open().await;
     for text in ["A", "B", "C", "D", "E", "F", "G"] {
         shop.count_stock(text, 1).await;
     }
     shop.project().await;
-    let pages = shop.pages("/api/inventory/stock", Role::Service).await;
-    assert_eq!(fields(&pages, "sku"), ["G", "F", "E", "D", "C", "B", "A"]);
+    let items = shop.pages("/api/inventory/stock", Role::Service).await;
+    assert_eq!(fields(&items, "sku"), ["G", "F", "E", "D", "C", "B", "A"]);
 }

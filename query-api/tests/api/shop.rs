@@ -43,24 +43,28 @@ use crate::documented::check_headers;
 /// Key that hashes e-mail addresses.
 pub(crate) const EMAIL_KEY: [u8; 32] = [1; 32];
 
-/// Maximum bytes of a response body that a test reads.
+/// Maximum number of bytes of a response body that a test reads.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 pub(crate) struct Shop {
     pub(crate) folder: TempDir,
+    /// Position that the query API takes as reached by all read models.
     pub(crate) reached: watch::Sender<Position>,
+    /// False while a test simulates that the read models are not updated.
     pub(crate) following: watch::Sender<bool>,
     pub(crate) stop: watch::Sender<bool>,
+    /// False while a test simulates that a read model is not built yet.
     pub(crate) built: watch::Sender<bool>,
     pub(crate) parked: watch::Sender<Arc<ParkedEntities>>,
     pub(crate) people: Arc<KeysInMemory>,
+    /// Paths in the `OpenAPI` document.
     pub(crate) documented: Vec<String>,
     app: Router,
     keys: Arc<Keys>,
     log: Arc<SqliteLog>,
     models: Arc<SqliteReadModels>,
     projectors: Vec<Box<dyn ErasedProjector>>,
-    commands: u128,
+    last_command: u128,
 }
 
 /// Clock that always returns noon.
@@ -80,7 +84,7 @@ impl Clock for Noon {
 fn edge_settings(keys: Arc<Keys>, clock: Arc<dyn Clock>) -> Edge {
     Edge {
         tokens: keys,
-        denials: Arc::default(),
+        ended_sessions: Arc::default(),
         clock,
         limits: Arc::new(Limits::off()),
         bodies: Bodies::ReadHere,
@@ -152,11 +156,11 @@ impl Shop {
             projectors,
             built,
             parked,
-            commands: 0,
+            last_command: 0,
         }
     }
 
-    /// Appends an event at noon to the log. The read models take it with [`Shop::project`].
+    /// Appends an event with the time noon to the log. [`Shop::project`] applies it to the read models.
     pub(crate) async fn append_event(&mut self, stream: &StreamName, event: impl EventPayload) {
         self.append_event_at(stream, event, noon()).await;
     }
@@ -190,8 +194,8 @@ impl Shop {
     }
 
     fn next_command(&mut self) -> Uuid {
-        self.commands += 1;
-        Uuid::from_u128(self.commands)
+        self.last_command += 1;
+        Uuid::from_u128(self.last_command)
     }
 
     fn origin(&mut self) -> Origin {
@@ -220,14 +224,14 @@ impl Shop {
         page.reached
     }
 
-    pub(crate) fn get(&self, path: &str) -> Get<'_> {
+    pub(crate) fn get(&self, path: &str) -> TestRequest<'_> {
         let request = Request::get(path).header("x-api-version", "v1").body(Body::empty()).unwrap();
-        Get { shop: self, request }
+        TestRequest { shop: self, request }
     }
 
     /// Sends a request.
     pub(crate) async fn send(&self, request: Request<Body>) -> TestResponse {
-        Get { shop: self, request }.send().await
+        TestRequest { shop: self, request }.send().await
     }
 
     /// Reads all pages of a list, three items at a time.
@@ -235,8 +239,8 @@ impl Shop {
         let mut items = Vec::new();
         let mut cursor = String::new();
         loop {
-            let join = if path.contains('?') { '&' } else { '?' };
-            let page = self.get(&format!("{path}{join}limit=3{cursor}")).token(role, "ops").send().await;
+            let separator = if path.contains('?') { '&' } else { '?' };
+            let page = self.get(&format!("{path}{separator}limit=3{cursor}")).token(role, "ops").send().await;
             assert_eq!(page.status, 200, "{:?}", page.json);
             items.extend(page.json["items"].as_array().unwrap().iter().cloned());
             let Some(next) = page.json["nextCursor"].as_str() else { return items };
@@ -245,7 +249,8 @@ impl Shop {
     }
 }
 
-pub(crate) struct Get<'a> {
+/// Request to a test shop.
+pub(crate) struct TestRequest<'a> {
     shop: &'a Shop,
     request: Request<Body>,
 }
@@ -256,7 +261,7 @@ pub(crate) struct TestResponse {
     pub(crate) json: Value,
 }
 
-impl Get<'_> {
+impl TestRequest<'_> {
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.request.headers_mut().insert(name, value.parse().unwrap());
         self

@@ -89,7 +89,7 @@ async fn stream(
             break;
         }
     }
-    let Some(revision) = last else { anyhow::bail!("there is no stream `{name}` up to position {until}") };
+    let Some(revision) = last else { anyhow::bail!("stream `{name}` has no event up to position {until}") };
     let state = fold.map(|fold| fold.state());
     if json {
         output::json(&serde_json::json!({ "revision": revision.0, "state": state }))?;

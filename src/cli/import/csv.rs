@@ -18,7 +18,7 @@ use super::undeclared::Undeclared;
 /// Format of the cells of a file.
 #[derive(Clone, Copy, Debug)]
 pub struct Cells {
-    /// Sign between two cells.
+    /// Character between two cells.
     pub separator: u8,
     /// Decimal sign of prices. `None` if prices are whole minor units.
     pub decimal_sign: Option<char>,
@@ -26,7 +26,7 @@ pub struct Cells {
 
 /// Returns the rows of a file, and the bytes of its header for the error file. Fails if the header is wrong.
 pub fn lines(reader: TextReader, cells: Cells) -> anyhow::Result<(Lines, Vec<u8>)> {
-    let mut rows = Rows::new(reader, cells.separator).filter(|row| !row.as_ref().is_ok_and(is_blank));
+    let mut rows = Rows::new(reader, cells.separator).filter(|row| !row.as_ref().is_ok_and(is_ignored));
     let mut head = Vec::new();
     let first = loop {
         let Some(row) = rows.next().transpose()? else { return Ok((Box::new(std::iter::empty()), head)) };
@@ -55,9 +55,9 @@ pub fn lines(reader: TextReader, cells: Cells) -> anyhow::Result<(Lines, Vec<u8>
     Ok((Box::new(lines), head))
 }
 
-/// Returns true for a row without values, as spreadsheets leave them at the end, and for a remark of an error
-/// file.
-fn is_blank(row: &Row) -> bool {
+/// Returns true for a row without values, which spreadsheets often write at the end of a file, and for a
+/// remark of an error file.
+fn is_ignored(row: &Row) -> bool {
     let text = row.raw.as_deref().and_then(|raw| std::str::from_utf8(raw).ok());
     let cells = row.cells.as_deref();
     text.is_some_and(is_remark) || cells.is_ok_and(|cells| cells.iter().all(|cell| cell.trim().is_empty()))
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_of_a_price_is_noted_even_if_another_cell_is_refused() {
+    fn the_form_of_a_price_is_checked_even_if_another_cell_is_refused() {
         let line = read("sku,active,price\nA,maybe,12.50\n", COMMA).remove(0);
         assert!(line.product.is_err() && line.undeclared.is_some());
     }

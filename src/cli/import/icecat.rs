@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 use souk_domain::text::quoted;
 
-/// Converts a product of Icecat. The SKU is its `id`, the name is its `title`, and the price is in minor
-/// units. Fields that it does not have keep their value in the shop. `odd` receives messages about oddities.
-pub fn icecat(value: &Value, odd: &mut Vec<String>) -> Result<Value, String> {
+/// Converts a product of Icecat to a product of the shop. `id` is the SKU, `title` is the name, and `price`
+/// is in minor units. If the product is already in the shop, absent fields keep their values there.
+/// `warnings` receives a message for each doubtful value.
+pub fn icecat(value: &Value, warnings: &mut Vec<String>) -> Result<Value, String> {
     let object = value.as_object().ok_or("must be a JSON object")?;
     let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or("").trim();
     let sku = text("id");
@@ -14,30 +15,30 @@ pub fn icecat(value: &Value, odd: &mut Vec<String>) -> Result<Value, String> {
         Some((Some(price), _)) => price,
         #[expect(clippy::cast_possible_truncation, reason = "rounded; the API checks the range")]
         Some((None, Some(price))) => {
-            odd.push(format!("the price {price} is not a whole number of minor units; it was rounded"));
+            warnings.push(format!("the price {price} is not a whole number of minor units; it was rounded"));
             price.round_ties_even() as i64
         }
         _ => return Err("the product has no price".to_owned()),
     };
     if price == 0 {
-        odd.push("the price is 0".to_owned());
+        warnings.push("the price is 0".to_owned());
     }
     let mut attributes = Map::new();
     for (key, value) in object {
         if let Some((kind, name)) = key.strip_prefix("attr_").and_then(|rest| rest.split_once('_')) {
-            let known = matches!(
+            let is_expected_type = matches!(
                 (kind, value),
                 ("t", Value::String(_)) | ("n", Value::Number(_)) | ("b", Value::Bool(_))
             );
-            if !known {
-                odd.push(format!(
+            if !is_expected_type {
+                warnings.push(format!(
                     "attribute `{}` does not have the type that its name promises",
                     quoted(key)
                 ));
             }
             let kept = if attributes.contains_key(name) { format!("{name}_{kind}") } else { name.to_owned() };
             if kept != name {
-                odd.push(format!(
+                warnings.push(format!(
                     "attribute `{}` occurs with two types; the second is kept as `{}`",
                     quoted(name),
                     quoted(&kept)
@@ -73,29 +74,29 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> (Value, Vec<String>) {
-        let mut odd = Vec::new();
-        (icecat(&serde_json::from_str(text).unwrap(), &mut odd).unwrap(), odd)
+        let mut warnings = Vec::new();
+        (icecat(&serde_json::from_str(text).unwrap(), &mut warnings).unwrap(), warnings)
     }
 
     #[test]
     fn icecat_keeps_every_attribute_with_its_type() {
         let text = r#"{"id":"7","title":"Toner","price":4995,"supplier":"X","ean":["1","2"],"attr_t_colour":"Black","attr_n_pages":2.5,"attr_b_new":true}"#;
-        let (product, odd) = read(text);
+        let (product, warnings) = read(text);
         assert_eq!(product["variants"], json!([{ "sku": "7", "price": { "amount": 4995 } }]));
         let expected = json!({ "colour": "Black", "pages": 2.5, "new": true, "supplier": "X", "ean": "1 2" });
         assert_eq!(product["attributes"], expected);
-        assert!(product.get("description").is_none() && odd.is_empty());
+        assert!(product.get("description").is_none() && warnings.is_empty());
     }
 
     #[test]
     fn an_attribute_with_two_types_is_kept_twice() {
         let text = r#"{"id":"7","title":"Desk","price":1,"attr_t_height":"yes","attr_n_height":2}"#;
-        let (product, odd) = read(text);
+        let (product, warnings) = read(text);
         let attributes = product["attributes"].as_object().unwrap();
         assert_eq!(attributes.len(), 2, "{attributes:?}");
         assert!(
             attributes.values().any(|value| value == "yes") && attributes.values().any(|value| value == 2)
         );
-        assert_eq!(odd.len(), 1);
+        assert_eq!(warnings.len(), 1);
     }
 }

@@ -36,7 +36,7 @@ impl Report {
         Self { is_dry, refused: 0, read: 0, created: 0, changed: 0, unchanged: 0, odd: 0, json, bar }
     }
 
-    /// Counts a line, and prints its oddities.
+    /// Counts a line, and prints its warnings.
     pub fn add_line(&mut self, line: &InputLine) {
         self.read += 1;
         self.odd += u64::from(!line.odd.is_empty());

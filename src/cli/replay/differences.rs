@@ -1,4 +1,4 @@
-//! Differences between two builds of a read model, with the events that touched the rows.
+//! Differences between two builds of a read model, with the events that affected the rows.
 
 use std::collections::HashMap;
 
@@ -27,10 +27,10 @@ pub async fn compared(live: Snapshot, fresh: Snapshot, pairs: Vec<Pair>) -> anyh
     Ok(comparison)
 }
 
-/// An event that touched a row.
+/// Event that affected a row.
 #[derive(Clone, Debug, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Touch {
+struct AffectingEvent {
     position: String,
     stream: String,
     revision: u64,
@@ -38,7 +38,8 @@ struct Touch {
     event_type: String,
 }
 
-/// Prints the rows that differ, each with the events up to a position that touched it.
+/// Prints the rows that differ, each with the newest events that affected it. Events after position `until`
+/// are left out.
 pub async fn print(
     comparison: &Comparison,
     log: &dyn EventStore,
@@ -46,9 +47,9 @@ pub async fn print(
     until: Position,
     json: bool,
 ) -> anyhow::Result<()> {
-    let touches = touches(&comparison.differences, log, projectors, until).await?;
-    let touched = |difference: &Difference| {
-        touches.get(&(difference.model, difference.key.clone())).cloned().unwrap_or_default()
+    let affecting_events = affecting_events(&comparison.differences, log, projectors, until).await?;
+    let events_of = |difference: &Difference| {
+        affecting_events.get(&(difference.model, difference.key.clone())).cloned().unwrap_or_default()
     };
     if json {
         let differences: Vec<_> = comparison
@@ -57,7 +58,7 @@ pub async fn print(
             .map(|difference| {
                 serde_json::json!({
                     "model": difference.model, "table": difference.table, "key": difference.key,
-                    "live": difference.left, "fresh": difference.right, "events": touched(difference),
+                    "live": difference.left, "fresh": difference.right, "events": events_of(difference),
                 })
             })
             .collect();
@@ -70,8 +71,8 @@ pub async fn print(
         let live = difference.left.as_deref().unwrap_or("(no row)");
         let fresh = difference.right.as_deref().unwrap_or("(no row)");
         output::line(format!("{} {}\n  live:  {live}\n  fresh: {fresh}", difference.table, difference.key));
-        for touch in touched(difference) {
-            let Touch { position, stream, revision, event_type } = touch;
+        for event in events_of(difference) {
+            let AffectingEvent { position, stream, revision, event_type } = event;
             output::line(format!("  {position:>8}  {stream} #{revision}  {event_type}"));
         }
     }
@@ -86,19 +87,19 @@ pub async fn print(
     Ok(())
 }
 
-/// Reads the log once and collects the events that touched the rows to show.
-async fn touches(
+/// Reads the log up to position `until` once, and returns the newest events that affected each of the rows.
+async fn affecting_events(
     differences: &[Difference],
     log: &dyn EventStore,
     projectors: &[Box<dyn ErasedProjector>],
     until: Position,
-) -> anyhow::Result<HashMap<(&'static str, String), Vec<Touch>>> {
-    let mut touches: HashMap<(&'static str, String), Vec<Touch>> = differences
+) -> anyhow::Result<HashMap<(&'static str, String), Vec<AffectingEvent>>> {
+    let mut affecting_events: HashMap<(&'static str, String), Vec<AffectingEvent>> = differences
         .iter()
         .map(|difference| ((difference.model, difference.key.clone()), Vec::new()))
         .collect();
     let mut after = Position::START;
-    while !touches.is_empty() && after < until {
+    while !affecting_events.is_empty() && after < until {
         let page = log.read_all(after, READ_EVENTS_MAX, &Filter::all()).await?;
         if page.reached == after {
             break;
@@ -107,11 +108,14 @@ async fn touches(
         for event in page.events.iter().filter(|event| event.position <= until) {
             for projector in projectors {
                 for key in projector.keys(event) {
-                    let Some(touches) = touches.get_mut(&(projector.model().name, key)) else { continue };
-                    if touches.len() == EVENTS_SHOWN_MAX {
-                        touches.remove(0);
+                    let Some(affecting_events) = affecting_events.get_mut(&(projector.model().name, key))
+                    else {
+                        continue;
+                    };
+                    if affecting_events.len() == EVENTS_SHOWN_MAX {
+                        affecting_events.remove(0);
                     }
-                    touches.push(Touch {
+                    affecting_events.push(AffectingEvent {
                         position: event.position.to_string(),
                         stream: event.stream.to_string(),
                         revision: event.revision.0,
@@ -121,5 +125,5 @@ async fn touches(
             }
         }
     }
-    Ok(touches)
+    Ok(affecting_events)
 }

@@ -1,6 +1,6 @@
 //! `souk replay`: lists read models, rebuilds them from the log beside the live ones, builds them up to a
-//! position, or verifies them. It works with or without a running server. If a server runs, only the switch
-//! to a new build is a request to it.
+//! position, or verifies them. It works with or without a running server. If a server runs, the
+//! command sends it one kind of request: to switch to a new build.
 
 mod ahead;
 mod differences;
@@ -86,7 +86,7 @@ pub async fn run(configuration: &Configuration, args: ReplayArgs, json: bool) ->
     }
     if projectors.is_empty() {
         if args.until.is_some() {
-            bail!("name the read models, or use --all: --until builds only named read models");
+            bail!("name the read models to build with --until, or use --all");
         }
         if args.restart || args.fast {
             bail!("name the read models to rebuild, or use --all");
@@ -130,7 +130,7 @@ struct Replay {
     page_max: usize,
     /// Lock of the data folder. `None` if a server has it.
     _folder_lock: Option<DataFolder>,
-    /// Lock that keeps a second process from building the same read models.
+    /// Lock that prevents a second process from building the same read models.
     _rebuild_lock: std::fs::File,
 }
 
@@ -202,7 +202,7 @@ fn stopped(projections: &Projections, json: bool) -> anyhow::Result<ExitCode> {
 enum Ended {
     /// The position was reached.
     Reached,
-    /// A signal stopped the command. Running the command again continues there.
+    /// A signal stopped the command. A repeat of the command continues where it stopped.
     Stopped,
 }
 

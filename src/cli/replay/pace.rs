@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use souk_priority::lower_process;
 
-/// Maximum unused CPU time that a rebuild may catch up on after it waited for something else.
+/// Longest time that a rebuild may make up for, by using more than its share, after it used less while it
+/// waited for something else.
 const UNUSED_TIME_MAX: Duration = Duration::from_millis(200);
 
-/// Limits this process to a share of a core, with the lowest priority.
+/// Limits the CPU time of this process, and gives it the lowest priority.
 pub struct Pace {
     /// Number of cores that the process may use. `None` for no limit.
     share: Option<f64>,
@@ -27,7 +28,7 @@ impl Pace {
         Self { share, last: Cell::new((Instant::now(), cpu())) }
     }
 
-    /// Waits until the CPU time used is within the share again.
+    /// Waits until this process has used no more than its share.
     pub async fn keep(&self) {
         let Some(share) = self.share else { return tokio::task::yield_now().await };
         let (last_at, used_then) = self.last.get();

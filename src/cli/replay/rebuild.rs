@@ -50,7 +50,7 @@ pub async fn run(
     let events = building.position().0 - first.0;
     report(&builds, events, started.elapsed(), json)?;
     match compared {
-        Compared::Different(different) if args.diff => {
+        Compared::DifferentRows(different) if args.diff => {
             output::line_for_people(
                 json,
                 "not switched; the same command without --diff continues from here",
@@ -59,7 +59,7 @@ pub async fn run(
         }
         Compared::Impossible(why) if args.diff => bail!("nothing was compared: {why}"),
         Compared::Impossible(why) => output::line_for_people(json, format!("nothing was compared: {why}")),
-        Compared::Different(_) | Compared::Stopped => {}
+        Compared::DifferentRows(_) | Compared::Stopped => {}
     }
     match switch(replay, &mut building, &builds, json).await? {
         Ended::Reached => Ok(ExitCode::SUCCESS),
@@ -69,9 +69,9 @@ pub async fn run(
 
 /// Result of comparing builds with the live read models.
 enum Compared {
-    /// Number of rows that differ.
-    Different(u64),
-    /// Reason why they could not be compared.
+    /// The builds and the live read models were compared: the number of rows that differ.
+    DifferentRows(u64),
+    /// Nothing was compared: the reason.
     Impossible(&'static str),
     /// A signal stopped the command.
     Stopped,
@@ -97,14 +97,14 @@ async fn compare(
             let impossible = Compared::Impossible("no read model is live yet");
             return Ok(if ended == Ended::Reached { impossible } else { Compared::Stopped });
         }
-        let at = one_position(&live, builds).ok();
-        let position = building.highest();
-        if moved_to != at {
+        let live_position = one_position(&live, builds).ok();
+        let highest = building.highest();
+        if moved_to != live_position {
             moved_at = Instant::now();
-            moved_to = at;
+            moved_to = live_position;
         }
-        match at {
-            Some(at) if position <= at && at.0 - building.position().0 <= LAG_MAX => {
+        match live_position {
+            Some(at) if highest <= at && at.0 - building.position().0 <= LAG_MAX => {
                 if replay.fold(building, at).await? == Ended::Stopped {
                     return Ok(Compared::Stopped);
                 }
@@ -112,15 +112,15 @@ async fn compare(
                 let pairs = pairs(&live, builds)?;
                 let comparison = differences::compared(live, fresh, pairs).await?;
                 differences::print(&comparison, &*replay.log, building.projectors(), at, json).await?;
-                return Ok(Compared::Different(comparison.different));
+                return Ok(Compared::DifferentRows(comparison.different));
             }
-            Some(at) if position <= at => {
+            Some(at) if highest <= at => {
                 drop(live);
                 if replay.fold(building, at).await? == Ended::Stopped {
                     return Ok(Compared::Stopped);
                 }
             }
-            // Without a server the live read models do not move.
+            // Without a server, the position of the live read models does not change.
             _ if replay.server.is_none() => {
                 return Ok(Compared::Impossible(
                     "the live read models are behind, or at different positions",
@@ -138,7 +138,7 @@ async fn compare(
 fn report(builds: &[Build], events: u64, took: Duration, json: bool) -> anyhow::Result<()> {
     let names: Vec<&str> = builds.iter().map(|build| build.model.name).collect();
     let seconds = took.as_secs_f64();
-    #[expect(clippy::cast_precision_loss, reason = "a rate is for reading")]
+    #[expect(clippy::cast_precision_loss, reason = "people read the rate; it need not be exact")]
     let rate = events as f64 / seconds.max(0.001);
     if json {
         return output::json(&json!({
@@ -152,7 +152,7 @@ fn report(builds: &[Build], events: u64, took: Duration, json: bool) -> anyhow::
     Ok(())
 }
 
-/// Replaces the live read models by the builds: through the server if one runs, or else directly.
+/// Replaces the live read models with the builds: through the server if one runs, or else directly.
 async fn switch(
     replay: &Replay,
     building: &mut Projections,

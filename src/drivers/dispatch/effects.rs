@@ -184,7 +184,7 @@ impl Reactor<ProviderCall> for Effects {
         let Some((answer, attempts)) = self.call(call, origin).await else { return Reaction::NoAnswer };
         let Some(command) = record(call, answer, attempts) else { return Reaction::NothingNew };
         report_refusal(call.payment(), &command);
-        souk_fail_points::pass("effect-before-record");
+        souk_fail_points::reach("effect-before-record");
         let origin = Origin {
             // Different answers to one call are different commands, and the payment decides about each of
             // them.

@@ -259,7 +259,7 @@ where
                 let sender = self.ports.sender.clone();
                 let job = Job { kind: Kind::Command, instance, output: Some(output) };
                 self.jobs.add(job, async move {
-                    souk_fail_points::pass("dispatcher-before-send");
+                    souk_fail_points::reach("dispatcher-before-send");
                     match sender.send(content, &origin).await {
                         Sent::InLog => Outcome::InLog,
                         Sent::Answered(answer) => Outcome::Answered(answer),

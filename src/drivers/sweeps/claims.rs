@@ -1,6 +1,7 @@
-//! Sweep that releases unused claims. A claim is unused if its owner does not have the key one minute later,
-//! because the write that followed the claim was interrupted or refused. The owner is fenced first, so that a
-//! late write is refused.
+//! Sweep that releases unused claims. A product claims a SKU, and an account claims an e-mail address, before
+//! the write that uses it. A claim is unused if its owner does not have the SKU or the address one minute
+//! after the claim, because this write was interrupted or refused. The owner is fenced first, so that a late
+//! write is refused.
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -14,7 +15,7 @@ use sqlx::SqlitePool;
 
 use super::{STEP_ROWS_MAX, Sweep, origin};
 
-/// Time after which a claim without the following write counts as unused.
+/// Time after which a claim counts as unused if its owner has not written what it claimed.
 const OPEN_MAX: SignedDuration = SignedDuration::from_mins(1);
 
 pub(super) struct OpenClaims;
@@ -42,12 +43,12 @@ impl Sweep for OpenClaims {
 }
 
 impl OpenClaims {
-    /// Fences the owner, and releases the claim if the owner does not have the key. `key` is the id of the
-    /// claim's stream.
+    /// Fences the owner, and releases the claim if the owner does not have the claimed SKU or e-mail address.
+    /// `key` is the id of the claim's stream.
     pub(super) async fn release(&self, ports: &Ports, key: &str, owner: StreamName) -> Result<(), String> {
         let epoch = match Claim::sku_of(key) {
-            Some(sku) => self.fenced_product(ports, &sku, owner.clone()).await?,
-            None => self.fenced_user(ports, owner.clone()).await?,
+            Some(sku) => self.fence_product(ports, &sku, owner.clone()).await?,
+            None => self.fence_user(ports, owner.clone()).await?,
         };
         let Some(epoch) = epoch else { return Ok(()) };
         let release = ClaimCommand::Release { owner: owner.to_string(), epoch };
@@ -59,7 +60,7 @@ impl OpenClaims {
     }
 
     /// Fences a product. Returns the new epoch of the product, or `None` if the product has the SKU.
-    async fn fenced_product(
+    async fn fence_product(
         &self,
         ports: &Ports,
         sku: &Sku,
@@ -71,9 +72,9 @@ impl OpenClaims {
         Ok(fenced.state.variant(sku).is_none().then(|| fenced.state.epoch()))
     }
 
-    /// Fences a user. Returns the new epoch of the user, or `None` if the user has an account and so the
-    /// e-mail address.
-    async fn fenced_user(&self, ports: &Ports, owner: StreamName) -> Result<Option<u64>, String> {
+    /// Fences a user. Returns the new epoch of the user, or `None` if the user has an account, and
+    /// therefore the e-mail address.
+    async fn fence_user(&self, ports: &Ports, owner: StreamName) -> Result<Option<u64>, String> {
         let user = User::of_stream(&owner);
         let request = CommandRequest::new(owner, UserCommand::Fence, origin(ports, self.name()));
         let fenced = ports.aggregates.users.execute(request).await.map_err(|error| error.to_string())?;

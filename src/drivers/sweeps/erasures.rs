@@ -23,7 +23,7 @@ const PEOPLE_MAX: usize = 100;
 
 /// Maximum number of people in one comparison with the credentials.
 const COMPARED_MAX: usize = 500;
-/// Maximum number of such comparisons in one step.
+/// Maximum number of comparisons with the credentials in one step.
 const COMPARED_PAGES_MAX: usize = 20;
 
 /// Maximum time that one step waits for running appends.
@@ -32,10 +32,11 @@ const APPENDS_WAIT_MAX: Duration = Duration::from_secs(5);
 pub(super) struct UnfinishedErasures {
     /// Lock of the sweeps that change people, see [`SweepContext::people_lock`].
     pub(super) people_lock: Arc<tokio::sync::Mutex<()>>,
-    /// Running appends. They may have used the key before the erasure destroyed it.
+    /// Running appends with personal data. Their events may be sealed with a key that was destroyed
+    /// meanwhile.
     pub(super) sealed_appends: SealedAppends,
-    /// Position of the read models. An order that was placed just before the erasure of its customer must be
-    /// found.
+    /// Position that the read models have reached. It tells whether they contain the orders that were placed
+    /// just before the erasure of their customer.
     pub(super) reached: watch::Receiver<Position>,
     /// True if the read models are built.
     pub(super) built: watch::Receiver<bool>,
@@ -43,38 +44,38 @@ pub(super) struct UnfinishedErasures {
     pub(super) head: watch::Receiver<Position>,
     /// End of the log when the shop was started.
     pub(super) head_at_start: Position,
-    /// Last person whose erasure in the log was compared with the store of keys. `None` after all were
-    /// compared.
+    /// Last person whose erasure in the log was compared with the store of keys. Empty before the first
+    /// comparison, `None` after all were compared.
     pub(super) keys_checked: Option<String>,
-    /// Last person whose erasure in the store of keys was compared with the log. `None` after all were
-    /// compared.
+    /// Last person whose erasure in the store of keys was compared with the log. Empty before the first
+    /// comparison, `None` after all were compared.
     pub(super) log_checked: Option<String>,
-    /// Last person whose erasure in the store of keys was compared with the credentials. `None` after all
-    /// were compared.
+    /// Last person whose erasure in the store of keys was compared with the credentials. Empty before the
+    /// first comparison, `None` after all were compared.
     pub(super) credentials_checked: Option<String>,
 }
 
 /// Result of handling one person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Finished {
+enum PersonOutcome {
     /// The erasure is complete.
-    Forgotten,
-    /// This is not an erasure: a guest's order was attached to a customer, and no longer needs its own key.
+    Erased,
+    /// No person was erased: a guest's order was attached to a customer and no longer needs its own key.
     Attached,
-    /// The erased address is one that the order got after its buyer was erased.
-    AddressForgotten,
+    /// The address that an order got after the erasure of its buyer is erased.
+    AddressErased,
     /// The erasure is not complete yet.
-    NotYet,
+    Incomplete,
 }
 
-impl Finished {
-    /// Returns the meaning of a destroyed key that belonged to one order. `customer` is the customer that the
-    /// order has now.
+impl PersonOutcome {
+    /// Returns the outcome for `person`, whose destroyed key was made for one order. `customer` is the
+    /// customer that the order has now.
     fn of_order(person: &Person, order: OrderId, customer: Option<&CustomerId>) -> Self {
         match customer {
-            _ if *person != order.guest() => Self::AddressForgotten,
+            _ if *person != order.guest() => Self::AddressErased,
             Some(_) => Self::Attached,
-            None => Self::Forgotten,
+            None => Self::Erased,
         }
     }
 }
@@ -107,7 +108,7 @@ impl Sweep for UnfinishedErasures {
         if unsettled.is_empty() {
             return Ok(());
         }
-        // All these people were erased before this moment.
+        // The keys of these people are destroyed. Only appends that are running now may be sealed with them.
         let pending = self.sealed_appends.wait_for_pending();
         if tokio::time::timeout(APPENDS_WAIT_MAX, pending).await.is_err() {
             tracing::warn!(
@@ -118,14 +119,17 @@ impl Sweep for UnfinishedErasures {
         let head = *self.head.borrow();
         for person in unsettled {
             match self.finish(pool, ports, &person, head).await {
-                Ok(Finished::Forgotten) => tracing::info!(%person, "an erasure is finished"),
-                Ok(Finished::Attached) => {
-                    tracing::info!(%person, "a guest's order was attached to a customer; its own key is destroyed");
+                Ok(PersonOutcome::Erased) => tracing::info!(%person, "an erasure is finished"),
+                Ok(PersonOutcome::Attached) => {
+                    tracing::info!(
+                        %person,
+                        "a guest's order was attached to a customer; the order's own key is destroyed"
+                    );
                 }
-                Ok(Finished::AddressForgotten) => {
+                Ok(PersonOutcome::AddressErased) => {
                     tracing::info!(%person, "the new address of an erased buyer's order is erased");
                 }
-                Ok(Finished::NotYet) => {}
+                Ok(PersonOutcome::Incomplete) => {}
                 Err(error) => {
                     tracing::warn!(%person, error, "an erasure could not be finished; the sweep will try again");
                 }
@@ -154,8 +158,9 @@ impl UnfinishedErasures {
     }
 
     /// Deletes the credentials of erased people again, once after each start, because an older copy of the
-    /// credentials may have been restored. If the keys of people were restored too, those people are erased
-    /// again first, like in any other erasure.
+    /// credentials may have been restored. If an older store of keys was restored too, it does not list these
+    /// people as erased. Then [`Self::recheck_keys`] erases them, and [`Self::finish`] deletes their
+    /// credentials.
     async fn recheck_credentials(&mut self, ports: &Ports) {
         for _ in 0..COMPARED_PAGES_MAX {
             let Some(after) = self.credentials_checked.clone() else { return };
@@ -172,7 +177,8 @@ impl UnfinishedErasures {
         }
     }
 
-    /// Deletes the credentials of the next erased people. Returns the last of these people.
+    /// Deletes the credentials of the next erased people. Returns the last of these people; `None` if there
+    /// was none.
     async fn delete_credentials(&self, ports: &Ports, after: &str) -> Result<Option<String>, String> {
         let people = ports.people.erased_after(after, COMPARED_MAX).await.map_err(text)?;
         let customers = people.iter().filter_map(|person| match person.parts() {
@@ -191,8 +197,8 @@ impl UnfinishedErasures {
         Ok(people.last().map(|person| person.as_str().to_owned()))
     }
 
-    /// Destroys the keys of people again who are erased according to the log, once after each start, because
-    /// an older store of keys may have been restored.
+    /// Destroys restored keys of people whose erasure is in the log, once after each start, because an older
+    /// store of keys may have been restored.
     async fn recheck_keys(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
         let Some(after) = self.keys_checked.as_ref().filter(|_| self.has_all_erasures()) else {
             return Ok(());
@@ -224,14 +230,14 @@ impl UnfinishedErasures {
         Ok(())
     }
 
-    /// Marks erasures as unfinished that are missing in the log, once after each start, because an older log
+    /// Marks erasures that are missing in the log as unfinished, once after each start, because an older log
     /// may have been restored.
     async fn recheck_log(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
         let Some(after) = self.log_checked.as_ref().filter(|_| self.has_all_erasures()) else {
             return Ok(());
         };
-        let unavailable = |error| tracing::warn!(%error, "the keys of people can't be read");
-        let Ok(people) = ports.people.erased_after(after, PEOPLE_MAX).await.map_err(unavailable) else {
+        let warn = |error| tracing::warn!(%error, "the store of person keys is unavailable");
+        let Ok(people) = ports.people.erased_after(after, PEOPLE_MAX).await.map_err(warn) else {
             return Ok(());
         };
         let Some(last) = people.last().map(|person| person.as_str().to_owned()) else {
@@ -247,7 +253,7 @@ impl UnfinishedErasures {
                 .into_iter()
                 .collect();
         for person in people.iter().filter(|person| !known.contains(person.as_str())) {
-            if ports.people.unsettle(person).await.map_err(unavailable).is_err() {
+            if ports.people.unsettle(person).await.map_err(warn).is_err() {
                 return Ok(());
             }
         }
@@ -260,16 +266,16 @@ impl UnfinishedErasures {
         *self.built.borrow() && *self.reached.borrow() >= self.head_at_start
     }
 
-    /// Finishes the erasure of one person. `head` is the end of the log after all appends with the destroyed
-    /// key were in it.
+    /// Finishes the erasure of one person. Every event that is sealed with the destroyed key is at or before
+    /// position `head`.
     async fn finish(
         &self,
         pool: &SqlitePool,
         ports: &Ports,
         person: &Person,
         head: Position,
-    ) -> Result<Finished, String> {
-        let mut finished = Finished::Forgotten;
+    ) -> Result<PersonOutcome, String> {
+        let mut outcome = PersonOutcome::Erased;
         let problem = |problem: souk_http::Problem| problem.detail().to_owned();
         let origin = origin(ports, self.name());
         // The key is destroyed once more, because a crash may have left it in the write-ahead log of the
@@ -279,8 +285,8 @@ impl UnfinishedErasures {
             ("customer", id) => {
                 let customer = CustomerId::parse(id).map_err(text)?;
                 forget_customer(ports, &customer, &origin).await.map_err(problem)?;
-                // This is checked before the query: orders that arrive later may be missing in its result.
-                let are_all_there = *self.reached.borrow() >= head;
+                // Checked before the query, because the query may miss orders that arrive during it.
+                let has_all_orders = *self.reached.borrow() >= head;
                 let mut last = String::new();
                 loop {
                     let statement = sqlx::query_scalar::<_, String>(include_str!("erasures.sql"));
@@ -289,7 +295,7 @@ impl UnfinishedErasures {
                     let Some(end) = orders.last() else { break };
                     last.clone_from(end);
                     for order in orders.iter().filter_map(|order| order.parse().ok()).map(OrderId) {
-                        // If the order was a guest's, a crash may have left the key of the order.
+                        // A guest's order has its own key. A crash may have prevented its destruction.
                         let guest = order.guest();
                         let own = ports.people.to_open(vec![guest.clone()]).await;
                         if own.map_err(text)?.get(&guest).is_some() {
@@ -299,8 +305,8 @@ impl UnfinishedErasures {
                         forget_order(ports, order, person, &origin).await.map_err(problem)?;
                     }
                 }
-                if !are_all_there {
-                    return Ok(Finished::NotYet);
+                if !has_all_orders {
+                    return Ok(PersonOutcome::Incomplete);
                 }
             }
             ("order" | OrderId::READDRESSED, id) => {
@@ -308,14 +314,14 @@ impl UnfinishedErasures {
                 // An order that was never placed contains no personal data.
                 let placed = ports.aggregates.orders.load(&Order::stream(order)).await.map_err(text)?;
                 if let Some(placed) = placed {
-                    finished = Finished::of_order(person, order, placed.state.customer());
+                    outcome = PersonOutcome::of_order(person, order, placed.state.customer());
                     forget_order(ports, order, person, &origin).await.map_err(problem)?;
                 }
             }
             _ => {}
         }
         ports.people.settle(person).await.map_err(text)?;
-        Ok(finished)
+        Ok(outcome)
     }
 }
 
@@ -334,9 +340,9 @@ mod tests {
         let order = OrderId(Uuid::from_u128(8));
         let ada = CustomerId::parse("ada").unwrap();
         let guest = order.guest();
-        assert_eq!(Finished::of_order(&guest, order, None), Finished::Forgotten);
-        assert_eq!(Finished::of_order(&guest, order, Some(&ada)), Finished::Attached);
+        assert_eq!(PersonOutcome::of_order(&guest, order, None), PersonOutcome::Erased);
+        assert_eq!(PersonOutcome::of_order(&guest, order, Some(&ada)), PersonOutcome::Attached);
         let address = order.readdressed();
-        assert_eq!(Finished::of_order(&address, order, None), Finished::AddressForgotten);
+        assert_eq!(PersonOutcome::of_order(&address, order, None), PersonOutcome::AddressErased);
     }
 }

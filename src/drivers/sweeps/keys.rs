@@ -1,4 +1,4 @@
-//! Sweep that loads signing keys which `souk keys` created or removed.
+//! Sweep that reloads the signing keys, because `souk keys` may have created or removed some.
 
 use async_trait::async_trait;
 use souk_command_api::Ports;

@@ -1,6 +1,6 @@
-//! Sweep that erases the new addresses of erased buyers' orders. The shop may give such an order a new
-//! address, which has its own key. The key is destroyed when the order has ended, or long after the order was
-//! shipped.
+//! Sweep that erases the shipping addresses that orders got after the erasure of their buyers. Each of these
+//! addresses has its own key. The sweep destroys the key when the order has ended, or when the order is
+//! shipped and the key is old.
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -40,7 +40,7 @@ impl Sweep for ReaddressedOrders {
         };
         for (person, made_at) in &found {
             let is_old = ports.clock.now().duration_since(*made_at) > SHIPPED_AGE_MAX;
-            if let Err(error) = forget(ports, person, is_old).await {
+            if let Err(error) = erase_if_unneeded(ports, person, is_old).await {
                 tracing::warn!(%person, error, "the new address of an order could not be erased; the sweep will try again");
             }
         }
@@ -50,19 +50,20 @@ impl Sweep for ReaddressedOrders {
     }
 }
 
-/// Destroys the key of an order's address if the order has ended. The sweep of erasures does the rest.
-async fn forget(ports: &Ports, person: &Person, is_old: bool) -> Result<(), String> {
+/// Destroys the key of an order's address if the address is no longer needed. The sweep of erasures does the
+/// rest.
+async fn erase_if_unneeded(ports: &Ports, person: &Person, is_old: bool) -> Result<(), String> {
     let Ok(order) = person.parts().1.parse().map(OrderId) else { return Ok(()) };
     let loaded =
         ports.aggregates.orders.load(&Order::stream(order)).await.map_err(|error| error.to_string())?;
-    let is_over = match loaded.and_then(|loaded| loaded.state.status()) {
+    let is_unneeded = match loaded.and_then(|loaded| loaded.state.status()) {
         Some(OrderStatus::Placed | OrderStatus::PaymentPending | OrderStatus::Confirmed) | None => false,
         Some(OrderStatus::Shipped) => is_old,
         Some(
             OrderStatus::Delivered | OrderStatus::Returned | OrderStatus::Cancelled | OrderStatus::TimedOut,
         ) => true,
     };
-    if is_over {
+    if is_unneeded {
         ports.people.erase(person, ports.clock.now()).await.map_err(|error| error.to_string())?;
         ports.erased.notify_one();
     }

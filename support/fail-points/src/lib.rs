@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const VARIABLE: &str = "SOUK_FAIL_POINT";
 
 /// Names of all fail points.
-pub const PLACES: [&str; 12] = [
+pub const FAIL_POINTS: [&str; 12] = [
     "log-in-group",
     "log-after-commit",
     "read-models-before-commit",
@@ -35,7 +35,7 @@ struct Selection {
 /// Marks a fail point in the code. If the environment variable selects this fail point, the program aborts as
 /// soon as it has called this function the given number of times.
 #[inline]
-pub fn pass(name: &'static str) {
+pub fn reach(name: &'static str) {
     if cfg!(debug_assertions) {
         abort_if_selected(name);
     }
@@ -43,7 +43,7 @@ pub fn pass(name: &'static str) {
 
 fn abort_if_selected(name: &'static str) {
     static SELECTION: OnceLock<Option<Selection>> = OnceLock::new();
-    assert!(PLACES.contains(&name), "no fail point has the name `{name}`");
+    assert!(FAIL_POINTS.contains(&name), "no fail point has the name `{name}`");
     let selection = SELECTION.get_or_init(|| parse_selection(&std::env::var(VARIABLE).ok()?));
     let Some(selection) = selection.as_ref().filter(|selection| selection.name == name) else { return };
     if selection.passes_left.fetch_sub(1, Ordering::Relaxed) == 1 {
@@ -56,7 +56,7 @@ fn abort_if_selected(name: &'static str) {
 fn parse_selection(text: &str) -> Option<Selection> {
     let (name, passes) = text.split_once(':')?;
     let passes_left = AtomicU64::new(passes.parse().ok().filter(|passes| *passes > 0)?);
-    PLACES.contains(&name).then(|| Selection { name: name.to_owned(), passes_left })
+    FAIL_POINTS.contains(&name).then(|| Selection { name: name.to_owned(), passes_left })
 }
 
 #[cfg(test)]

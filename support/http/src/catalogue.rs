@@ -68,7 +68,7 @@ pub const CATALOGUE: &[Entry] = &[
         "body-not-allowed",
         400,
         "This route takes no body",
-        "Send the request without a body. docs/ACCESS.md lists the routes that take one.",
+        "Send the request without a body. `GET /openapi.json` says which routes take one.",
     ),
     entry("api-version-unsupported", 400, "The API version is not supported", "This server supports v1."),
     entry(

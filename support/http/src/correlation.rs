@@ -1,8 +1,9 @@
 //! Correlation ids that clients send, and the form in which the event log stores them.
 //!
-//! UUIDs and trace ids are stored as they are. Any other text may be a name, an address or a telephone
-//! number, and the log never deletes anything, so the log stores a keyed hash of it instead. Responses repeat
-//! the text that the client sent, and `GET /api/admin/correlations/{id}` finds the request by that text.
+//! UUIDs, trace ids and other long hexadecimal ids are stored as sent. Any other text may be a name, an
+//! address or a telephone number, and the log never deletes anything, so the log stores a keyed hash of it
+//! instead. Responses repeat the text that the client sent, and `GET /api/admin/correlations/{id}` finds the
+//! request by that text.
 
 use souk_eventsourcing::CorrelationId;
 
@@ -14,7 +15,7 @@ pub const PLAIN_ID_CHARS_MAX: usize = 64;
 /// Length of the keyed hash that replaces an id, in hexadecimal digits: 128 bits.
 const HASH_DIGITS: usize = 32;
 /// Prefix of a keyed hash that replaces an id.
-const HASHED: &str = "sent-";
+const HASH_PREFIX: &str = "sent-";
 
 /// Returns the form in which the event log stores an id.
 pub fn in_log(key: &[u8; 32], id: &CorrelationId) -> CorrelationId {
@@ -27,7 +28,7 @@ pub fn in_log(key: &[u8; 32], id: &CorrelationId) -> CorrelationId {
         return id.clone();
     }
     let hash = blake3::keyed_hash(key, text.as_bytes()).to_hex();
-    let hashed = format!("{HASHED}{}", &hash[..HASH_DIGITS]);
+    let hashed = format!("{HASH_PREFIX}{}", &hash[..HASH_DIGITS]);
     CorrelationId::parse(&hashed).unwrap_or_else(|| id.clone())
 }
 
@@ -55,7 +56,7 @@ mod tests {
             "sent-00",
         ] {
             let hashed = in_log_of(text);
-            assert!(hashed.starts_with(HASHED) && !hashed.contains(text), "{hashed}");
+            assert!(hashed.starts_with(HASH_PREFIX) && !hashed.contains(text), "{hashed}");
             assert_eq!(in_log_of(text), hashed);
         }
         assert_ne!(in_log_of("zoe@example.org"), in_log_of("ada@example.org"));

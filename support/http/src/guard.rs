@@ -15,8 +15,8 @@
 //!   order are exempt from it.
 //!
 //! An attempt counts as a failure until its outcome is known. So parallel guesses get no more comparisons
-//! than guesses one after the other. When the free failures are used up by attempts in progress, a further
-//! attempt waits until they have ended: many correct attempts at the same time all succeed.
+//! than guesses one after the other. When so many attempts are in progress that a delay could begin, a
+//! further attempt waits until they have ended: many correct attempts at the same time all succeed.
 
 mod counts;
 

@@ -20,7 +20,7 @@ use souk_eventsourcing::Actor;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::denials::Denials;
+use crate::ended_sessions::EndedSessions;
 use crate::keys::Keys;
 use crate::problem::Problem;
 
@@ -241,7 +241,7 @@ pub fn issue(keys: &Keys, grant: Grant<'_>, now: Timestamp, id: Uuid) -> String 
 pub fn identify(
     headers: &HeaderMap,
     keys: &dyn Tokens,
-    denials: &Denials,
+    ended_sessions: &EndedSessions,
     now: Timestamp,
 ) -> Result<Caller, Problem> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Caller::default()) };
@@ -252,7 +252,7 @@ pub fn identify(
         return Err(refused("`Authorization: Bearer …` is expected"));
     }
     let caller = verify(token.trim(), keys, now)?;
-    if caller.session.is_some_and(|session| denials.is_denied(session, now)) {
+    if caller.session.is_some_and(|session| ended_sessions.is_denied(session, now)) {
         return Err(refused("the session has ended: sign in again"));
     }
     Ok(caller)
@@ -412,13 +412,13 @@ mod tests {
     #[test]
     fn a_token_of_an_ended_session_is_refused_at_once() {
         let keys = keys();
-        let denials = Denials::default();
+        let ended_sessions = EndedSessions::default();
         let bearer = format!("Bearer {}", token(&keys)).parse().unwrap();
         let headers = HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]);
-        assert!(identify(&headers, &keys, &denials, noon()).is_ok());
+        assert!(identify(&headers, &keys, &ended_sessions, noon()).is_ok());
         let later = noon() + jiff::SignedDuration::from_mins(1);
-        denials.deny_here(Uuid::from_u128(5), later, noon());
-        assert!(identify(&headers, &keys, &denials, noon()).is_err());
+        ended_sessions.deny_here(Uuid::from_u128(5), later, noon());
+        assert!(identify(&headers, &keys, &ended_sessions, noon()).is_err());
     }
 
     #[test]

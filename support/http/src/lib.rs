@@ -9,7 +9,7 @@ pub mod cart_token;
 pub mod catalogue;
 pub mod closed_texts;
 pub mod correlation;
-pub mod denials;
+pub mod ended_sessions;
 pub mod fields;
 pub mod guard;
 pub mod headers;
@@ -24,7 +24,7 @@ pub mod sign_ins;
 pub mod token_keys;
 
 pub use body::{StrictJson, StrictQuery};
-pub use denials::Denials;
+pub use ended_sessions::EndedSessions;
 pub use guard::Guard;
 pub use identity::{Caller, Role};
 pub use keys::Keys;

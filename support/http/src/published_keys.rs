@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
     use crate::identity::{self, Grant, Role};
-    use crate::{Denials, Keys};
+    use crate::{EndedSessions, Keys};
 
     fn bearer(keys: &Keys) -> HeaderMap {
         let subject = CustomerId::parse("ada").unwrap();
@@ -114,7 +114,7 @@ mod tests {
         let other_keys = keys();
         let published = PublishedKeys::default();
         let identify =
-            |keys: &Keys| identity::identify(&bearer(keys), &published, &Denials::default(), noon());
+            |keys: &Keys| identity::identify(&bearer(keys), &published, &EndedSessions::default(), noon());
         assert!(identify(&shop_keys).unwrap().unverified.token && !published.is_known());
         let document = serde_json::to_vec(&shop_keys.tokens().key_set(noon())).unwrap();
         published.replace(&document).unwrap();
@@ -133,7 +133,7 @@ mod tests {
             assert!(published.replace(document.as_bytes()).is_err(), "{document}");
         }
         assert!(
-            identity::identify(&bearer(&keys), &published, &Denials::default(), noon())
+            identity::identify(&bearer(&keys), &published, &EndedSessions::default(), noon())
                 .unwrap()
                 .subject
                 .is_some()

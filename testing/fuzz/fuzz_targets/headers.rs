@@ -29,7 +29,7 @@ static SHOP: LazyLock<Router> = LazyLock::new(|| {
     let keys = Arc::new(Keys::open(folder.path()).expect("keys can be created"));
     let settings = Edge {
         tokens: keys,
-        denials: Arc::default(),
+        ended_sessions: Arc::default(),
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::local()),
         proxies: Arc::default(),

@@ -1,4 +1,5 @@
-//! VFS of `SQLite` that sends the operations on files to a [`Disk`] before the VFS of the operating system.
+//! VFS of `SQLite` that sends each write, deletion and truncation of a file first to a [`Disk`] and then to
+//! the VFS of the operating system. Syncs go only to the [`Disk`].
 //!
 //! It becomes the default VFS, so that all databases use it without a change. Files outside the folders of
 //! mounted disks are not affected. See <https://www.sqlite.org/vfs.html>.
@@ -13,15 +14,15 @@ use rusqlite::ffi;
 use crate::{Disk, DiskError};
 
 /// Original functions of the operating system's VFS, the mounted disks and their open files.
-struct Hooks {
-    open: unsafe extern "C" fn(
+struct VfsState {
+    system_open: unsafe extern "C" fn(
         *mut ffi::sqlite3_vfs,
         *const c_char,
         *mut ffi::sqlite3_file,
         c_int,
         *mut c_int,
     ) -> c_int,
-    delete: unsafe extern "C" fn(*mut ffi::sqlite3_vfs, *const c_char, c_int) -> c_int,
+    system_delete: unsafe extern "C" fn(*mut ffi::sqlite3_vfs, *const c_char, c_int) -> c_int,
     disks: Mutex<HashMap<PathBuf, Weak<Disk>>>,
     files: Mutex<HashMap<usize, OpenFile>>,
 }
@@ -34,28 +35,29 @@ struct OpenFile {
     system: &'static ffi::sqlite3_io_methods,
 }
 
-static HOOKS: OnceLock<Hooks> = OnceLock::new();
+static STATE: OnceLock<VfsState> = OnceLock::new();
 
-/// Sends the operations on a folder's files to a disk.
+/// Starts to send the operations on the files of a folder to a disk.
 pub(crate) fn mount(folder: &Path, disk: &Arc<Disk>) {
-    let hooks = HOOKS.get_or_init(install);
-    hooks
+    let state = STATE.get_or_init(install);
+    state
         .disks
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .insert(folder.to_owned(), Arc::downgrade(disk));
 }
 
-/// Ends that for files that are opened later. Open files stay with the disk.
+/// Stops this for files that are opened from now on. Operations on files that are already open still go to
+/// the disk.
 pub(crate) fn unmount(folder: &Path) {
-    if let Some(hooks) = HOOKS.get() {
-        hooks.disks.lock().unwrap_or_else(PoisonError::into_inner).remove(folder);
+    if let Some(state) = STATE.get() {
+        state.disks.lock().unwrap_or_else(PoisonError::into_inner).remove(folder);
     }
 }
 
-fn install() -> Hooks {
-    // SAFETY: a null name returns the default VFS, which lives as long as the program. The copy differs from
-    // it in its name and two functions, and is leaked, so it lives as long too.
+fn install() -> VfsState {
+    // SAFETY: a null name returns the default VFS, which lives as long as the program. The copy of it has
+    // another name and two other functions. The copy is leaked, so it also lives as long as the program.
     unsafe {
         ffi::sqlite3_initialize();
         let system = *ffi::sqlite3_vfs_find(std::ptr::null());
@@ -66,16 +68,16 @@ fn install() -> Hooks {
         lossy.xDelete = Some(delete);
         let result = ffi::sqlite3_vfs_register(Box::leak(Box::new(lossy)), 1);
         assert_eq!(result, ffi::SQLITE_OK, "SQLite did not register the VFS");
-        Hooks {
-            open: system.xOpen.expect("every VFS has this function"),
-            delete: system.xDelete.expect("every VFS has this function"),
+        VfsState {
+            system_open: system.xOpen.expect("every VFS has this function"),
+            system_delete: system.xDelete.expect("every VFS has this function"),
             disks: Mutex::default(),
             files: Mutex::default(),
         }
     }
 }
 
-impl Hooks {
+impl VfsState {
     /// Returns the disk of a file.
     fn disk_of(&self, path: &Path) -> Option<Arc<Disk>> {
         let disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,8 +90,8 @@ impl Hooks {
     }
 }
 
-fn hooks() -> &'static Hooks {
-    HOOKS.get().expect("SQLite can call these functions only after `install`")
+fn state() -> &'static VfsState {
+    STATE.get().expect("SQLite can call these functions only after `install`")
 }
 
 /// Converts a file name of `SQLite` to a path.
@@ -112,21 +114,22 @@ unsafe extern "C" fn open(
     flags_out: *mut c_int,
 ) -> c_int {
     // SAFETY: `SQLite` passes valid arguments, and this function passes them on to the system's function. The
-    // copy of the VFS has the same fields as the original. A file that was opened has its table of functions.
+    // copy of the VFS has the same fields as the original. If the file was opened, `pMethods` points to its
+    // table of functions.
     unsafe {
         let path = path_of(name);
-        let disk = path.as_deref().and_then(|path| hooks().disk_of(path));
+        let disk = path.as_deref().and_then(|path| state().disk_of(path));
         if let (Some(disk), Some(path)) = (&disk, &path)
             && disk.open(path).is_err()
         {
             (*file).pMethods = std::ptr::null();
             return ffi::SQLITE_CANTOPEN;
         }
-        let opened = (hooks().open)(vfs, name, file, flags, flags_out);
+        let opened = (state().system_open)(vfs, name, file, flags, flags_out);
         if let (ffi::SQLITE_OK, Some(disk), Some(path)) = (opened, disk, path) {
             let system: &'static ffi::sqlite3_io_methods = &*(*file).pMethods;
             (*file).pMethods = lossy_methods(system);
-            let mut files = hooks().files.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut files = state().files.lock().unwrap_or_else(PoisonError::into_inner);
             files.insert(file.addr(), OpenFile { disk, path, system });
         }
         opened
@@ -153,18 +156,18 @@ unsafe extern "C" fn delete(vfs: *mut ffi::sqlite3_vfs, name: *const c_char, syn
     // SAFETY: `SQLite` passes valid arguments, and this function passes them on to the system's function.
     unsafe {
         if let Some(path) = path_of(name)
-            && let Some(disk) = hooks().disk_of(&path)
+            && let Some(disk) = state().disk_of(&path)
             && disk.delete(&path, syncs_folder != 0).is_err()
         {
             return ffi::SQLITE_IOERR_DELETE;
         }
-        (hooks().delete)(vfs, name, syncs_folder)
+        (state().system_delete)(vfs, name, syncs_folder)
     }
 }
 
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
-    let OpenFile { system, .. } = hooks().file(file);
-    hooks().files.lock().unwrap_or_else(PoisonError::into_inner).remove(&file.addr());
+    let OpenFile { system, .. } = state().file(file);
+    state().files.lock().unwrap_or_else(PoisonError::into_inner).remove(&file.addr());
     // SAFETY: the function and the file belong to the system's VFS.
     unsafe { system.xClose.map_or(ffi::SQLITE_OK, |close| close(file)) }
 }
@@ -175,7 +178,7 @@ unsafe extern "C" fn write(
     bytes: c_int,
     offset: ffi::sqlite3_int64,
 ) -> c_int {
-    let OpenFile { disk, path, system } = hooks().file(file);
+    let OpenFile { disk, path, system } = state().file(file);
     let (Ok(length), Ok(from)) = (usize::try_from(bytes), usize::try_from(offset)) else {
         return ffi::SQLITE_IOERR_WRITE;
     };
@@ -191,7 +194,7 @@ unsafe extern "C" fn write(
 }
 
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: ffi::sqlite3_int64) -> c_int {
-    let OpenFile { disk, path, system } = hooks().file(file);
+    let OpenFile { disk, path, system } = state().file(file);
     let resized = usize::try_from(length).map_err(|_| DiskError::Broken);
     if resized.and_then(|length| disk.resize(&path, length)).is_err() {
         return ffi::SQLITE_IOERR_TRUNCATE;
@@ -203,6 +206,6 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: ffi::sqlite3
 /// Syncs the file on the simulated disk only. The system does not have to sync, because the simulated disk
 /// decides what survives.
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
-    let OpenFile { disk, path, .. } = hooks().file(file);
+    let OpenFile { disk, path, .. } = state().file(file);
     if disk.sync(&path).is_ok() { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_FSYNC }
 }

@@ -41,7 +41,7 @@ impl Redis {
         self.instance = None;
     }
 
-    /// Starts the server again after [`Redis::stop`], without data and on the same port.
+    /// Starts the server on its port, without data: for the first time, or again after [`Redis::stop`].
     pub fn begin(&mut self) -> Result<()> {
         let port = self.port;
         let folder = TempDir::with_prefix("souk-redis-")?;
@@ -52,7 +52,7 @@ impl Redis {
         Ok(())
     }
 
-    /// Sends a command as an inline command of words, and returns the raw response.
+    /// Sends a command as one line of words (an inline command of Redis), and returns the raw response.
     pub fn command(&self, words: &str) -> Result<String> {
         Ok(exchange(self.port, words)?)
     }

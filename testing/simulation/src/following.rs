@@ -8,7 +8,8 @@ use crate::task::{Sender, Task};
 use crate::world::{PROCESSES, World, unavailable};
 
 impl World {
-    /// Starts the read of the next page for a process, unless a read is running.
+    /// Starts the read of the next page for a process, unless a read is running or has to wait after a
+    /// failure.
     pub(crate) fn begin_read(&mut self, process: usize) {
         let Some(after) = self.followers[process].begin_read(self.now) else { return };
         let (run, is_reading) = self.runs[process];
@@ -18,7 +19,8 @@ impl World {
         self.tasks.push(Task::Page(process, run, after, turns));
     }
 
-    /// Delivers a page to a process. The page is dropped if the process was restarted since the read started.
+    /// Delivers a page to a process, or makes the read fail. The page is dropped if the process was restarted
+    /// after the read started.
     pub(crate) fn on_page(&mut self, process: usize, run: u64, after: Position) {
         if self.runs[process].0 != run {
             return;
@@ -38,8 +40,8 @@ impl World {
         }
     }
 
-    /// Starts the follower of a process at the checkpoint of its rows. The process is live if it has read the
-    /// whole log.
+    /// Starts the follower of a process at the checkpoint of its rows. If it has read the whole
+    /// log, it goes live: it may send commands.
     pub(crate) fn restart_follower(&mut self, process: usize) {
         let position = self.processes[process].position();
         let head = self.disk.head();

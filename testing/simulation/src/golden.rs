@@ -53,7 +53,7 @@ struct Event<'a> {
     data: &'a RawValue,
 }
 
-/// Parses a golden file. Returns its logs by the names of their runs.
+/// Parses a golden file. Returns its logs; the key of a log is the name of its run.
 pub fn logs(text: &str) -> BTreeMap<String, Vec<RecordedEvent>> {
     let mut logs: BTreeMap<String, Vec<RecordedEvent>> = BTreeMap::new();
     for line in text.lines() {
@@ -101,15 +101,15 @@ impl Program {
     pub(crate) fn checkout(self) -> Box<dyn AnyProcess> {
         match self {
             Self::Current => Box::new(SimulatedProcess::<Checkout>::default()),
-            Self::OneCommandMore => Box::new(SimulatedProcess::<OneCommandMore>::default()),
+            Self::OneCommandMore => Box::new(SimulatedProcess::<CheckoutWithExtraCommand>::default()),
         }
     }
 }
 
 /// Checkout process that sends one more command with every move that sends commands.
-struct OneCommandMore;
+struct CheckoutWithExtraCommand;
 
-impl Process for OneCommandMore {
+impl Process for CheckoutWithExtraCommand {
     const NAME: &'static str = Checkout::NAME;
     const TRANSITION: &'static str = Checkout::TRANSITION;
     const VERSION: u32 = Checkout::VERSION;
@@ -166,12 +166,14 @@ impl Process for OneCommandMore {
 }
 
 impl World {
-    /// Opens a shop with the log of an earlier program, and with a provider that has the books of that time.
+    /// Opens a shop with the log of an earlier program, and with a provider that knows the payments of this
+    /// log.
     pub(crate) fn resume(log: Vec<RecordedEvent>, seed: u64, checkout: Box<dyn AnyProcess>) -> Self {
         let mut world = Self::empty(seed, checkout);
         world.now = log.last().map_or(world.now, |last| last.event.recorded_at);
         world.provider = provider_of(&log);
         world.orders = orders_of(&log);
+        // The log contains the command ids of an earlier run, so the new ids begin far above them.
         world.commands = 1 << 64;
         world.disk = Disk::with(log);
         world.kill();
@@ -199,14 +201,14 @@ fn orders_of(log: &[RecordedEvent]) -> Vec<Draft> {
     drafts.into_values().collect()
 }
 
-/// Returns a provider with the books that follow from the payment events of a log.
+/// Returns a provider with the holds, captures and refunds that the payment events of a log record.
 fn provider_of(log: &[RecordedEvent]) -> Provider {
     let mut provider = Provider::default();
     let mut tokens = BTreeMap::new();
     let mut payment_ids = BTreeMap::new();
     let mut voids = BTreeMap::new();
-    let is_payments = |event: &&RecordedEvent| event.stream.category() == "payment" && !event.is_noted();
-    for recorded in log.iter().filter(is_payments) {
+    let is_payment_event = |event: &&RecordedEvent| event.stream.category() == "payment" && !event.is_noted();
+    for recorded in log.iter().filter(is_payment_event) {
         match recorded.decode::<PaymentEvent>().unwrap() {
             PaymentEvent::Requested(event) => drop(tokens.insert(event.order, event.token)),
             PaymentEvent::Authorized(event) => {

@@ -5,7 +5,8 @@
 //! is written, a sync succeeds or fails, a page is read, a process decides, a command is delivered once or
 //! twice, the provider responds late, a person's key is destroyed, the clock jumps, or the whole program is
 //! killed. After each step, the simulation checks the rules that always hold. At the end, when the shop has
-//! come to rest, stock and money must match the orders, and the data of erased people must be unreadable.
+//! come to rest (no work is left), stock and money must match the orders, and the data of erased people must
+//! be unreadable.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is the failure message of a run")]
 
@@ -35,7 +36,7 @@ use world::World;
 /// Number of steps of a run before it comes to rest.
 const STEPS: u32 = 3_000;
 
-/// Makes the run of a seed. Returns the number of events.
+/// Executes the run of a seed. Returns the number of events.
 ///
 /// # Panics
 /// If a check fails.
@@ -43,19 +44,19 @@ pub fn run(seed: u64) -> usize {
     finished_run(seed).events()
 }
 
-/// Makes the run of a seed. Returns the number of events by type.
+/// Executes the run of a seed. Returns the number of events by type.
 pub fn event_types(seed: u64) -> BTreeMap<String, usize> {
     finished_run(seed).event_types()
 }
 
-/// Makes the run of a seed, then checks that the actions of processes do not depend on how they read its log.
-/// Returns the number of these actions.
+/// Executes the run of a seed, then checks that a process requests the same actions in whatever way it reads
+/// the log of the run: in pages of any size, twice, or after a restart. Returns the number of these actions.
 pub fn check_ways_of_reading(seed: u64) -> usize {
     finished_run(seed).check_ways_of_reading()
 }
 
-/// Continues with the log of an earlier program, without its rows of process state, until the shop has come
-/// to rest. Returns the number of added events.
+/// Continues with the log of an earlier program until the shop has come to rest. There are no stored rows of
+/// processes, so their state is rebuilt from the log. Returns the number of added events.
 pub fn resume(log: &[RecordedEvent], seed: u64, program: Program) -> usize {
     let mut world = World::resume(log.to_vec(), seed, program.checkout());
     world.settle();
@@ -63,7 +64,7 @@ pub fn resume(log: &[RecordedEvent], seed: u64, program: Program) -> usize {
     world.events() - log.len()
 }
 
-/// Checks that the actions of processes do not depend on how they read the log of a finished run.
+/// Makes the same check for the log of a finished run.
 pub fn check_ways_of_reading_log(log: &[RecordedEvent]) {
     let Some(last) = log.last() else { return };
     inputs::check(log, last.event.recorded_at, &mut Chance::new(log.len() as u64));

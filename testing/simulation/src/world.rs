@@ -125,7 +125,7 @@ impl World {
         crate::inputs::check(&self.disk.synced, self.now, &mut self.chance)
     }
 
-    /// Makes the steps of a run. Returns its trace.
+    /// Executes the steps of a run. Returns its trace.
     pub(crate) fn trace(seed: u64, steps: u32) -> Vec<String> {
         let mut world = Self::open(seed);
         for _ in 0..steps {

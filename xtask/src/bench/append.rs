@@ -50,7 +50,7 @@ pub(super) struct LogRates {
     batches_bare: f64,
 }
 
-/// Measures the rows of this group.
+/// Measures this group of rows of the result table.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     let rates = bench.log_rates()?;
     let sync = format!("fdatasync {:.2} ms", rates.sync_seconds * 1_000.0);

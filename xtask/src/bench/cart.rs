@@ -21,7 +21,7 @@ const CLIENTS: usize = 32;
 /// Number of carts whose first line is measured, and of last lines of the large cart that are measured.
 const TIMED: usize = 10;
 
-/// Measures the rows of this group.
+/// Measures this group of rows of the result table.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     let rates = bench.log_rates()?;
     client_runtime()?.block_on(async {

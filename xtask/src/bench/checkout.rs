@@ -22,7 +22,7 @@ const CLIENTS: usize = 32;
 /// Number of checkouts per client.
 const CHECKOUTS_EACH: usize = 100;
 
-/// Measures the rows of this group.
+/// Measures the checkouts. Returns the rows of the report.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     let rates = bench.log_rates()?;
     client_runtime()?.block_on(async {
@@ -30,7 +30,7 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
         shop.stock(SKUS, UNITS).await?;
         let Single { commits, seconds, seconds_without_commits } = single(&shop).await?;
         let commit_ms = (seconds - seconds_without_commits) / commits * 1e3;
-        let note = format!("{:.2} ms in total; a commit takes {commit_ms:.2} ms", seconds * 1e3);
+        let single_note = format!("{:.2} ms in total; a commit takes {commit_ms:.2} ms", seconds * 1e3);
 
         let head_before = shop.client.head().await?;
         let load =
@@ -42,7 +42,7 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
         shop.close()?;
 
         let events_per_second = load.per_second * events_each;
-        let many =
+        let load_note =
             format!("{:.0} checkouts/s of {events_each:.1} events; {}", load.per_second, load.describe());
         Ok(vec![
             Row::at_most("one small checkout: commits before the response", "", commits, 12.0),
@@ -52,7 +52,7 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
                 seconds_without_commits * 1e3,
                 3.0,
             )
-            .note(note),
+            .note(single_note),
             Row::at_least(
                 "checkouts of 1 line, 32 clients",
                 "events/s",
@@ -60,7 +60,7 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
                 rates.writers,
                 0.25,
             )
-            .note(many),
+            .note(load_note),
         ])
     })
 }
@@ -69,8 +69,8 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
 struct Single {
     commits: f64,
     seconds: f64,
-    /// Seconds without the time of the commits, as measured by the log. The time of a sync on an idle machine
-    /// differs from that of many syncs in a row.
+    /// Seconds without the time of the commits, which the log measures. That time is left out, because a sync
+    /// on an idle machine takes a different time than one of many syncs in a row.
     seconds_without_commits: f64,
 }
 

@@ -65,7 +65,7 @@ const PASSWORD: &str = "correct horse battery";
 /// E-mail address of the test account.
 const EMAIL: &str = "ada@example.org";
 
-/// Measures the rows of this group.
+/// Measures this group of rows of the result table.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     let mut rows = client_runtime()?
         .block_on(async { anyhow::Ok(vec![gateway(bench).await?, during_sign_ins(bench).await?]) })?;
@@ -152,7 +152,7 @@ fn layers(data: &Path) -> Result<Row> {
     let heads = heads(&keys)?;
     let settings = Edge {
         tokens: keys.clone(),
-        denials: Arc::default(),
+        ended_sessions: Arc::default(),
         clock: Arc::new(Now),
         limits: Arc::new(Limits::local()),
         proxies: Arc::new(TrustedProxies::new(vec!["127.0.0.0/8".parse()?])),

@@ -21,7 +21,7 @@ const CONFLICTS: &str = "souk_executor_conflicts_total";
 /// Label of the streams of stock.
 const STOCK: &str = "category=\"stock\"";
 
-/// Measures the rows of this group.
+/// Measures this group of rows of the result table.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     client_runtime()?.block_on(async {
         let shop = OpenShop::open(bench, "flash-sale").await?;

@@ -27,7 +27,7 @@ pub(super) struct Replay {
     pub(super) events_per_second: f64,
 }
 
-/// Measures the rows of this group.
+/// Measures this group of rows of the result table.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     let sync_ms = bench.log_rates()?.sync_seconds * 1_000.0;
     let Traded { figures, described, replay } = trade_once(bench)?;
@@ -64,7 +64,8 @@ pub(super) fn trade_once(bench: &mut Bench) -> Result<Traded> {
     Ok(traded)
 }
 
-/// Trades months and holds the books to agree: a fast month that is wrong counts for nothing.
+/// Sends months of invoices. Fails if the totals of the shop and of the files differ, because the speed of a
+/// wrong run has no meaning.
 pub(super) fn trade(souk: &Path, data: &Path, files: &[PathBuf], people: bool) -> Result<trial::Figures> {
     let figures = trial::with_own_shop(souk, data, files, people)?;
     ensure!(figures.differences.is_empty(), "the books differ: {}", figures.differences[0]);

@@ -1,5 +1,5 @@
-//! Sample events like those of a shop: about 400 bytes per row, ids in the order of time, ten thousand
-//! streams.
+//! Sample events like those of a shop: about 400 bytes per row, ids that increase with time, ten
+//! thousand streams.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -40,7 +40,7 @@ pub(super) fn event(number: u64, stream: &StreamName) -> NewEvent {
     )
 }
 
-/// `UUIDv7` of a time, with a number instead of the random part.
+/// `UUIDv7` of a time. The part that is usually random is computed from a number.
 fn uuid_of(ms: u64, number: u64) -> Uuid {
     let mut bytes = [0; 10];
     bytes[2..].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());

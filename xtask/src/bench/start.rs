@@ -1,5 +1,5 @@
-//! Benchmark of starts with a long log and many open orders: with and without stored read models and process
-//! rows.
+//! Benchmark of the start of a shop that has a long log and many open orders: once with stored read models
+//! and process rows, and once without them.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ use super::{Bench, client_runtime, figure};
 
 /// Number of products: enough that clients seldom order the same product.
 const SKUS: usize = 500;
-/// Stock of each product, which never runs out.
+/// Units in stock of each product: so many that they never run out.
 const UNITS: u32 = 1_000_000;
 /// Number of concurrent clients.
 const CLIENTS: usize = 32;
@@ -28,12 +28,12 @@ const PAID_ORDERS: usize = 64_000;
 const OPEN_ORDERS: usize = 50_000;
 /// Number of open orders whose provider call gets no response, so that the call is repeated at every start.
 const SILENT_ORDERS: usize = 2_000;
-/// Divisor of the numbers of orders without `--long`.
-const SHORT_PART: usize = 20;
+/// Number that divides the numbers of orders if `--long` is not given.
+const SHORT_DIVISOR: usize = 20;
 /// Payment timeout of the orders: longer than the benchmark.
 const PAYMENT_TIMEOUT_S: u32 = 30 * 24 * 3_600;
 
-/// Measures the rows of this group.
+/// Measures this group of rows of the result table.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     client_runtime()?.block_on(measure(bench))
 }
@@ -41,11 +41,11 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
 async fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
     let data = bench.folder("start")?.join("shop");
     let variables = [("SOUK_PAYMENT_TIMEOUT_S", PAYMENT_TIMEOUT_S.to_string())];
-    let part = if bench.long { 1 } else { SHORT_PART };
+    let divisor = if bench.long { 1 } else { SHORT_DIVISOR };
     let (shop, _) = OpenShop::in_folder_with(bench, &data, &variables).await?;
-    let head = trade(&shop, part).await?;
+    let head = trade(&shop, divisor).await?;
     shop.close()?;
-    let note = format!("{head} events in the log, {} orders open", OPEN_ORDERS / part);
+    let note = format!("{head} events in the log, {} orders open", OPEN_ORDERS / divisor);
 
     let (shop, with_rows) = OpenShop::in_folder_with(bench, &data, &variables).await?;
     let began = Instant::now();
@@ -61,7 +61,7 @@ async fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
     Ok(vec![
         Row::reported("restart with open orders: ready after", "s", seconds(with_rows)).note(note.clone()),
         Row::reported("the first checkout after that restart", "s", seconds(first_checkout))
-            .note(format!("{} calls to the provider are repeated meanwhile", SILENT_ORDERS / part)),
+            .note(format!("{} calls to the provider are repeated meanwhile", SILENT_ORDERS / divisor)),
         Row::reported("the same restart: memory", "MiB", memory).note(note.clone()),
         Row::reported("start without read models and process rows: ready after", "s", seconds(without_rows))
             .note(format!("{note}; {:.0} events/s", head / seconds(without_rows))),
@@ -69,12 +69,12 @@ async fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
 }
 
 /// Fills the log, and returns its number of events.
-async fn trade(shop: &OpenShop, part: usize) -> Result<f64> {
+async fn trade(shop: &OpenShop, divisor: usize) -> Result<f64> {
     shop.stock(SKUS, UNITS).await?;
-    let each = PAID_ORDERS / part / CLIENTS;
+    let each = PAID_ORDERS / divisor / CLIENTS;
     Load::run(shop, CLIENTS, each, |client, n| shop.check_out((client * 7 + n) % SKUS)).await?;
-    let open = OPEN_ORDERS / part / CLIENTS;
-    let silent = SILENT_ORDERS / part / CLIENTS;
+    let open = OPEN_ORDERS / divisor / CLIENTS;
+    let silent = SILENT_ORDERS / divisor / CLIENTS;
     Load::run(shop, CLIENTS, open, |client, n| order(shop, (client * 7 + n) % SKUS, n < silent)).await?;
     shop.quiet().await?;
     Ok(figure(shop.client.head().await?))

@@ -13,7 +13,7 @@ use super::{Bench, client_runtime, month};
 /// Milliseconds after the start until the memory is measured.
 const REST_MS: u64 = 3_000;
 
-/// Measures the rows of this group.
+/// Measures this group of rows of the result table.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     if !bench.long {
         return Ok(Vec::new());

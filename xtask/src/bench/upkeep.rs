@@ -49,7 +49,7 @@ const COMPARED_ROWS: u64 = 1_000_000;
 /// Number of rows per commit.
 const ROWS_PER_COMMIT: u64 = 20_000;
 
-/// Measures the rows of this group.
+/// Measures this group of rows of the result table.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     let described = month::trade_once(bench)?.described;
     let mut rows = client_runtime()?.block_on(async {

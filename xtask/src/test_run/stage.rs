@@ -9,14 +9,14 @@ use clap::ValueEnum;
 use crate::workspace::{self, Profile};
 use crate::{claims, clients, crates, engines, fuzz, mutants, readme, real_data, schemathesis, trial};
 
-/// Kills of the crash trial.
+/// Number of kills in the crash trial.
 const KILLS: u64 = 20;
 /// Seed of the crash trial.
 const KILLS_SEED: u64 = 1;
 /// Extent of the abuse trial.
 const ABUSE: trial::abuse::Extent = trial::abuse::Extent { seconds: 30, addresses: 40 };
 
-/// Stages of a quick run: checks without servers and trials.
+/// Stages of a quick run: the checks that start no servers and no trials.
 const QUICK: [Stage; 4] = [Stage::Formatting, Stage::Clippy, Stage::Tidy, Stage::Units];
 
 /// A stage of the test run.
@@ -34,25 +34,25 @@ pub(crate) enum Stage {
     Tidy,
     /// Builds the documentation and denies warnings.
     Docs,
-    /// Runs the unit tests; a full run has them in `tests`.
+    /// Runs the unit tests. A full run includes them in `tests`.
     Units,
     /// Runs all tests.
     Tests,
-    /// Checks that every test which docs/SECURITY.md names ran.
+    /// Checks that all tests in the list of docs/SECURITY.md were run.
     Claims,
     /// Runs the commands of README.md in a fresh clone.
     Readme,
-    /// Trades a month of invoices and compares the books.
+    /// Sends a month of invoices as orders and compares the totals.
     Month,
     /// Kills the shop under load, again and again.
     Kills,
-    /// Abuses the shop from many addresses while buyers buy.
+    /// Attacks the shop from many addresses while buyers buy.
     Abuse,
-    /// Plants two bugs that the simulation must find.
+    /// Adds two known bugs to copies of the source. The simulation must find them.
     Mutants,
     /// Tests the API from its `OpenAPI` document.
     Schemathesis,
-    /// Generates clients from that document and buys something with each.
+    /// Generates clients from the `OpenAPI` document and buys something with each.
     Clients,
     /// Fuzzes every decoder.
     Fuzzing,
@@ -81,7 +81,7 @@ impl Stage {
             Self::Claims => claims::check_tests_ran(&claims::tests_of_checkout()?),
             Self::Readme => readme::run_commands(&workspace::build_souk(Profile::Dev)?),
             Self::Month => one_month(),
-            Self::Kills => twenty_kills(),
+            Self::Kills => crash_trial(),
             Self::Abuse => trial::abuse::run_all_attacks(&workspace::build_souk(Profile::Dev)?, ABUSE),
             Self::Mutants => Ok(mutants::find_missed(&mutants::IN_EVERY_RUN.map(str::to_owned))?.is_empty()),
             Self::Schemathesis => {
@@ -113,7 +113,7 @@ fn succeeds(command: &mut Command) -> Result<bool> {
     Ok(command.status().context("cargo can't be run")?.success())
 }
 
-/// Trades the test month with the binary that the tests use, so that nothing is built twice.
+/// Sends the invoices of the test month to the program that the tests use, so that nothing is built twice.
 fn one_month() -> Result<bool> {
     let souk = workspace::build_souk(Profile::Dev)?;
     let scratch = tempfile::tempdir()?;
@@ -124,7 +124,7 @@ fn one_month() -> Result<bool> {
     Ok(figures.differences.is_empty())
 }
 
-fn twenty_kills() -> Result<bool> {
+fn crash_trial() -> Result<bool> {
     let souk = workspace::build_souk(Profile::Dev)?;
     let scratch = tempfile::tempdir()?;
     let findings = trial::crash::run_kills(&souk, &scratch.path().join("shop"), KILLS, KILLS_SEED)?;

@@ -1,8 +1,8 @@
-//! Comparison at the end of a sales trial: the totals that the shop reports, and the totals of the files.
+//! Compares the totals that the shop reports at the end of a sales trial with the totals of the files.
 //!
-//! Orders and lines are counted in the order list, units and revenue come from the sales report, and stock
-//! from the stock list. Only the orders of this trial count: the sales before the trial are subtracted from
-//! the report.
+//! The order list gives the numbers of orders, lines and reservations. The sales report gives the numbers of
+//! orders and units, and the revenue. The stock list gives the stock. Only the orders of this trial count:
+//! the sales before the trial are subtracted from the report.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,13 +25,14 @@ pub(super) struct Sales {
 
 /// Totals of the order list.
 #[derive(Default)]
-struct Listed {
+struct ListTotals {
     orders: u64,
     lines: u64,
     reservations: u64,
 }
 
-/// Reads the totals of the sales report, at the highest position that this client has seen.
+/// Reads the totals of the sales report. The report contains all changes up to the highest position that this
+/// client has seen.
 pub(super) async fn sales_so_far(client: &ShopClient) -> Result<Sales> {
     let path = "/api/orders/admin/sales";
     let call = Call::get(path).min_position(client.highest_position()).wait_s(30);
@@ -84,8 +85,8 @@ fn signed(count: u64) -> i64 {
 }
 
 /// Counts the orders of this trial and compares each with its invoice.
-fn count_orders(items: &[Value], traded: &Traded) -> Result<(Listed, Vec<String>)> {
-    let mut listed = Listed::default();
+fn count_orders(items: &[Value], traded: &Traded) -> Result<(ListTotals, Vec<String>)> {
+    let mut listed = ListTotals::default();
     let mut wrong = Vec::new();
     let mut seen = HashSet::new();
     for item in items {
@@ -141,7 +142,7 @@ fn compare_stock(items: &[Value], books: &Books) -> Vec<String> {
         };
         if item["onHand"] != movement.left() || item["reserved"] != 0 {
             differences.push(format!(
-                "stock of {sku}: the shop has {} on hand and {} reserved, the files leave {} and 0",
+                "stock of {sku}: the shop has {} on hand and {} reserved, the files have {} and 0",
                 item["onHand"],
                 item["reserved"],
                 movement.left()

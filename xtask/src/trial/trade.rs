@@ -1,6 +1,6 @@
-//! The requests of a sales trial: each sale invoice becomes an order, and the trial waits until it is
-//! settled. The units of each cancellation are added to the stock. An order that is not confirmed is a
-//! difference in the report and does not stop the trial.
+//! The requests of a sales trial: each sale invoice becomes an order, and the trial waits until the order is
+//! settled. The units of each cancellation are added to the stock. An order that ends without confirmation
+//! does not stop the trial; the report lists it as a difference.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -15,11 +15,11 @@ use crate::shop::{Call, ShopClient};
 
 use super::invoices::{Invoices, Return, Sale};
 
-/// Largest number of requests in flight.
+/// Maximum number of concurrent requests.
 pub(crate) const IN_FLIGHT_MAX: usize = 32;
 /// Seconds that one call waits for an order: the longest wait of the API.
 const WAIT_S: u32 = 30;
-/// Number of checks of an order that is not settled after the first wait.
+/// Maximum number of checks of an order that is not settled after the first wait.
 const CHECKS_MAX: u32 = 240;
 /// Milliseconds between two checks.
 const CHECK_EVERY_MS: u64 = 250;
@@ -52,7 +52,7 @@ pub(super) struct Run<'a> {
     pub(super) people: bool,
 }
 
-/// Sends the invoices of all months, one month after another.
+/// Sends the invoices of all months in the order of the months, several at the same time.
 pub(super) async fn trade(client: &ShopClient, months: &[Invoices], run: Run<'_>) -> Result<Traded> {
     let jobs: Vec<Job<'_>> = months.iter().flat_map(jobs_of).collect();
     let progress = progress_bar(jobs.len());
@@ -82,7 +82,7 @@ pub(super) fn run_name() -> String {
 }
 
 fn progress_bar(jobs: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} invoices, {per_sec}, {eta} left")
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} requests, {per_sec}, {eta} left")
         .expect("the template is valid");
     ProgressBar::new(jobs as u64).with_style(style)
 }
@@ -90,7 +90,7 @@ fn progress_bar(jobs: usize) -> ProgressBar {
 async fn do_job<'a>(client: &ShopClient, run: Run<'_>, job: Job<'a>) -> Result<Done<'a>> {
     match job {
         Job::Sale(sale) => place(client, run, sale).await,
-        Job::Return(goods) => take_back(client, run, goods).await,
+        Job::Return(goods) => add_returned_units(client, run, goods).await,
     }
 }
 
@@ -104,11 +104,11 @@ async fn place<'a>(client: &ShopClient, run: Run<'_>, sale: &'a Sale) -> Result<
     }
     let id = response.text("/id")?.to_owned();
     let status = response.text("/status")?.to_owned();
-    let settled = if is_settled(&status) { status } else { wait_until_settled(client, &id).await? };
-    if settled == "CONFIRMED" {
+    let final_status = if is_settled(&status) { status } else { wait_until_settled(client, &id).await? };
+    if final_status == "CONFIRMED" {
         Ok(Done::Order(id, sale))
     } else {
-        Ok(Done::Failed(format!("invoice {}: order {id} ended {settled}", sale.invoice)))
+        Ok(Done::Failed(format!("invoice {}: order {id} ended with the status {final_status}", sale.invoice)))
     }
 }
 
@@ -130,8 +130,9 @@ async fn wait_until_settled(client: &ShopClient, id: &str) -> Result<String> {
     bail!("order {id} is not settled after {CHECKS_MAX} checks")
 }
 
-/// Body of an order that an admin places for a customer, with its own price for each line. With `people`, it
-/// has an e-mail address and a postal address, which are derived from the customer number.
+/// Body of an order that an admin places for a customer. The admin sets the price of each line. With
+/// `people`, the order has an e-mail address and a postal address, which are derived from the customer
+/// number, or from the invoice number of a guest.
 fn order(sale: &Sale, people: bool) -> Value {
     let lines: Vec<Value> = sale
         .lines
@@ -154,7 +155,7 @@ fn order(sale: &Sale, people: bool) -> Value {
     order
 }
 
-async fn take_back<'a>(client: &ShopClient, run: Run<'_>, goods: &Return) -> Result<Done<'a>> {
+async fn add_returned_units<'a>(client: &ShopClient, run: Run<'_>, goods: &Return) -> Result<Done<'a>> {
     let reason = format!("returned, invoice {}", goods.invoice);
     let body = json!({"sku": goods.sku, "change": goods.units, "reason": reason});
     let key = format!("trial-{}-{}-{}", run.name, goods.invoice, goods.sku.replace(' ', "_"));

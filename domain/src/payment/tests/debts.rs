@@ -7,7 +7,7 @@ pub(super) fn refund_failed(refund: RefundId) -> PaymentEvent {
 }
 
 /// A payment of 10 pounds with a failed refund of 4 pounds.
-fn indebted() -> Vec<PaymentEvent> {
+fn payment_with_debt() -> Vec<PaymentEvent> {
     vec![requested(1), authorized(), captured(), refund_requested(pounds(4)), refund_failed(REFUND)]
 }
 
@@ -15,9 +15,10 @@ fn indebted() -> Vec<PaymentEvent> {
 fn a_failed_refund_is_a_debt_until_a_retry_succeeds() {
     let debt = DebtId(REFUND.0);
     let retry = PaymentCommand::RetryDebt { debt };
-    assert!(!fold::<Payment>(&indebted()).debts().is_empty());
-    let again = PaymentCommand::RecordRefundFailed { refund: REFUND, code: "no".into(), detail: "x".into() };
-    given::<Payment>(&indebted()).when(&again).then_nothing();
+    assert!(!fold::<Payment>(&payment_with_debt()).debts().is_empty());
+    let repeated =
+        PaymentCommand::RecordRefundFailed { refund: REFUND, code: "no".into(), detail: "x".into() };
+    given::<Payment>(&payment_with_debt()).when(&repeated).then_nothing();
     let again = RefundId(context(1, noon()).creates("refund"));
     let requested: PaymentEvent = RefundRequested {
         order: ORDER,
@@ -30,19 +31,19 @@ fn a_failed_refund_is_a_debt_until_a_retry_succeeds() {
         requested_at: Some(noon()),
     }
     .into();
-    given::<Payment>(&indebted()).when(&retry).then(std::slice::from_ref(&requested));
-    let mut history = [indebted(), vec![requested]].concat();
+    given::<Payment>(&payment_with_debt()).when(&retry).then(std::slice::from_ref(&requested));
+    let mut history = [payment_with_debt(), vec![requested]].concat();
     given::<Payment>(&history).when(&retry).then_refused("dead-letter-not-found");
     assert!(fold::<Payment>(&history).debts().is_empty(), "the retry is in progress");
     history.push(refund_failed(again));
     assert!(!fold::<Payment>(&history).debts().is_empty(), "the retry failed and is a debt");
-    let given_back =
+    let refunded =
         Refunded { order: ORDER, refund: again, amount: pounds(4), provider_refund_id: "r".into() };
-    history.push(given_back.into());
+    history.push(refunded.into());
     let state = fold::<Payment>(&history);
     assert!(
         state.debts().is_empty() && state.net_captured() == 600,
-        "the provider's last report is the true one"
+        "a success that is reported after a failure counts"
     );
 }
 
@@ -60,10 +61,10 @@ fn requested_amount(events: &[PaymentEvent]) -> i64 {
     }
 }
 
-/// A refund of a part fails, then the order is cancelled. Each part is refunded once.
+/// A refund of 4 of 10 pounds fails. Then every other refund can use only the other 6 pounds.
 #[test]
 fn no_other_refund_can_use_the_amount_of_a_debt() {
-    let state = fold::<Payment>(&indebted());
+    let state = fold::<Payment>(&payment_with_debt());
     let decided = |command| Payment::decide(&state, &command, &context(9, noon()));
     assert_eq!(
         requested_amount(&decided(other_refund(Some(10), true)).unwrap()),
@@ -81,8 +82,8 @@ fn a_settled_debt_counts_as_refunded() {
     let debt = DebtId(REFUND.0);
     let settle = PaymentCommand::SettleDebt { debt, reason: "bank transfer".into() };
     let settled: PaymentEvent = DebtSettled { order: ORDER, debt, reason: "bank transfer".into() }.into();
-    given::<Payment>(&indebted()).when(&settle).then(std::slice::from_ref(&settled));
-    let history = [indebted(), vec![settled]].concat();
+    given::<Payment>(&payment_with_debt()).when(&settle).then(std::slice::from_ref(&settled));
+    let history = [payment_with_debt(), vec![settled]].concat();
     let state = fold::<Payment>(&history);
     assert_eq!((state.debts(), state.status()), (vec![], Some(PaymentStatus::PartiallyRefunded)));
     let rest = Payment::decide(&state, &other_refund(Some(10), true), &context(9, noon())).unwrap();
@@ -105,8 +106,8 @@ fn the_amount_of_a_withdrawn_debt_can_be_refunded_again() {
     let withdraw = PaymentCommand::WithdrawDebt { debt, reason: "the buyer keeps it".into() };
     let withdrawn: PaymentEvent =
         DebtWithdrawn { order: ORDER, debt, reason: "the buyer keeps it".into() }.into();
-    given::<Payment>(&indebted()).when(&withdraw).then(std::slice::from_ref(&withdrawn));
-    let state = fold::<Payment>(&[indebted(), vec![withdrawn]].concat());
+    given::<Payment>(&payment_with_debt()).when(&withdraw).then(std::slice::from_ref(&withdrawn));
+    let state = fold::<Payment>(&[payment_with_debt(), vec![withdrawn]].concat());
     let all = Payment::decide(&state, &other_refund(None, false), &context(9, noon())).unwrap();
     assert_eq!((requested_amount(&all), state.debts()), (1_000, vec![]));
 }
@@ -125,7 +126,7 @@ fn an_older_log_in_which_another_refund_used_the_amount_is_valid() {
     };
     let debt = DebtId(REFUND.0);
     let reason = "refunded by the other refund".to_owned();
-    let history = [indebted(), vec![rest.into()]].concat();
+    let history = [payment_with_debt(), vec![rest.into()]].concat();
     given::<Payment>(&history)
         .when(&PaymentCommand::RetryDebt { debt })
         .then_refused("refund-exceeds-payment");
@@ -138,7 +139,7 @@ fn an_older_log_in_which_another_refund_used_the_amount_is_valid() {
 }
 
 #[test]
-fn a_refund_of_everything_left_is_refused_if_nothing_is_left() {
+fn a_refund_of_the_rest_is_refused_or_deferred_if_nothing_is_left() {
     let all = RefundRequested {
         order: ORDER,
         refund: RefundId(Uuid::from_u128(3)),
@@ -149,7 +150,7 @@ fn a_refund_of_everything_left_is_refused_if_nothing_is_left() {
         retries: None,
         requested_at: None,
     };
-    let history = [indebted(), vec![all.into()]].concat();
+    let history = [payment_with_debt(), vec![all.into()]].concat();
     let refund = |capped| match other_refund(None, capped) {
         PaymentCommand::Refund { amount, reason, .. } => {
             PaymentCommand::Refund { refund: RefundId(Uuid::from_u128(4)), amount, capped, reason }
@@ -161,8 +162,8 @@ fn a_refund_of_everything_left_is_refused_if_nothing_is_left() {
     given::<Payment>(&history).when(&refund(true)).then(&[deferred.into()]);
 }
 
-/// A goodwill refund of everything fails, the order is cancelled, and staff withdraw the goodwill refund,
-/// because the cancellation refunds the money anyway.
+/// Staff refund the whole amount. This refund fails, before or after the order is cancelled. Then staff
+/// withdraw it, and the cancellation refunds the money.
 #[test]
 fn a_cancellation_refunds_the_amount_of_a_withdrawn_refund() {
     let all_requested = [requested(1), authorized(), captured(), refund_requested(pounds(10))];
@@ -217,7 +218,7 @@ fn record_refunded(refund: RefundId) -> PaymentCommand {
     PaymentCommand::RecordRefunded { refund, provider_refund_id: "r".into() }
 }
 
-/// Returns a payment whose refund of some pounds failed and is retried, and the id of the second try.
+/// Returns a payment whose refund of `amount` pounds failed and is retried, and the id of the second try.
 fn retried(amount: i64) -> (Vec<PaymentEvent>, RefundId) {
     let paid = [requested(1), authorized(), captured(), refund_requested(pounds(amount))];
     let history = [paid.to_vec(), vec![refund_failed(REFUND)]].concat();
@@ -278,12 +279,12 @@ fn a_late_success_of_an_earlier_void_ends_the_debt_of_the_later_one() {
     history.extend(Payment::decide(&fold::<Payment>(&history), &retry, &context(2, noon())).unwrap());
     let second = VoidId(context(2, noon()).creates("void"));
     let record_voided = PaymentCommand::RecordVoided { void: void_id() };
-    let refused_first = [history.clone(), vec![failed(second)]].concat();
+    let both_failed = [history.clone(), vec![failed(second)]].concat();
     let events =
-        Payment::decide(&fold::<Payment>(&refused_first), &record_voided, &context(3, noon())).unwrap();
-    let state = fold::<Payment>(&[refused_first, events].concat());
+        Payment::decide(&fold::<Payment>(&both_failed), &record_voided, &context(3, noon())).unwrap();
+    let state = fold::<Payment>(&[both_failed, events].concat());
     assert!(state.debts().is_empty() && !state.is_held());
-    // In the other order: the second void fails after the hold was released.
+    // The other sequence: first the hold is released, then the second void fails.
     history.extend(Payment::decide(&fold::<Payment>(&history), &record_voided, &context(3, noon())).unwrap());
     let record = PaymentCommand::RecordVoidFailed { void: second, code: "no".into(), detail: "x".into() };
     history.extend(Payment::decide(&fold::<Payment>(&history), &record, &context(4, noon())).unwrap());
@@ -305,7 +306,7 @@ fn a_report_without_a_refund_id_is_about_the_last_try_of_the_only_refund() {
 #[test]
 fn a_report_without_a_refund_id_is_unclear_if_a_refund_is_completed() {
     let other = RefundId(Uuid::from_u128(3));
-    let mut history = indebted();
+    let mut history = payment_with_debt();
     let state = fold::<Payment>(&history);
     history.extend(Payment::decide(&state, &other_refund(Some(5), false), &context(2, noon())).unwrap());
     let state = fold::<Payment>(&history);

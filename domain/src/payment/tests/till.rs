@@ -1,9 +1,11 @@
-//! Compares a payment with a plain model: a till.
+//! Compares a payment with a simple model of the money that comes in and goes out, like a cash register.
 
 use std::collections::BTreeMap;
 
 use super::*;
 
+/// Returns any command of a payment. The ids 0 to 2 are those of requested refunds. The other ids are those
+/// that retries and refunds of an abandoned payment derive from their command.
 fn any_command() -> impl Strategy<Value = PaymentCommand> {
     let refund_id = prop_oneof![
         (0..3_u128).prop_map(|n| RefundId(Uuid::from_u128(n))),
@@ -25,7 +27,6 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
         Just(PaymentCommand::Abandon { order: ORDER }),
         (1..70_u128)
             .prop_map(|n| PaymentCommand::RecordVoided { void: VoidId(context(n, noon()).creates("void")) }),
-        // Each request for a refund derives the refund's id from its own command.
         (0..3_u128, prop::option::of(1..7_i64), any::<bool>()).prop_map(|(n, amount, capped)| {
             let amount = amount.map(pounds);
             let refund = RefundId(Uuid::from_u128(n));
@@ -53,36 +54,40 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
     ]
 }
 
-/// A try of a refund in the model.
+/// Try of a refund in the model.
 struct Try {
+    /// First try of the same refund.
     first: RefundId,
     amount: i64,
-    is_out: bool,
+    /// True if the money was paid out, or if the provider has not responded yet.
+    is_paid_out: bool,
 }
 
 /// Returns the money that was paid out or is being paid out. Each refund counts once, however often it was
 /// tried.
 fn paid_out(tries: &BTreeMap<RefundId, Try>) -> i64 {
-    let out = tries.values().filter(|refund| refund.is_out);
+    let out = tries.values().filter(|refund| refund.is_paid_out);
     out.map(|refund| (refund.first, refund.amount)).collect::<BTreeMap<_, _>>().values().sum()
 }
 
-fn note(tries: &mut BTreeMap<RefundId, Try>, event: &PaymentEvent) {
+/// Applies an event to the model.
+fn apply(tries: &mut BTreeMap<RefundId, Try>, event: &PaymentEvent) {
     match event {
         PaymentEvent::RefundRequested(event) => {
             let retried = event.retries.and_then(|retried| tries.get(&retried));
             let first = retried.map_or(event.refund, |retried| retried.first);
-            tries.insert(event.refund, Try { first, amount: event.amount.amount, is_out: true });
+            tries.insert(event.refund, Try { first, amount: event.amount.amount, is_paid_out: true });
         }
-        PaymentEvent::RefundFailed(event) => tries.get_mut(&event.refund).unwrap().is_out = false,
-        PaymentEvent::Refunded(event) => tries.get_mut(&event.refund).unwrap().is_out = true,
+        PaymentEvent::RefundFailed(event) => tries.get_mut(&event.refund).unwrap().is_paid_out = false,
+        PaymentEvent::Refunded(event) => tries.get_mut(&event.refund).unwrap().is_paid_out = true,
         _ => {}
     }
 }
 
 proptest! {
-    /// The money paid out never exceeds the money received, whatever commands arrive in whatever order. Once
-    /// the payment is abandoned, all its money is being refunded, was refunded in another way, or is owed.
+    /// The money paid out never exceeds the money received, for all commands in any order. After the payment
+    /// was abandoned, all its money is refunded, is being refunded, was paid back in another way, or is owed,
+    /// until a debt is withdrawn.
     #[test]
     fn money_out_never_exceeds_money_in(commands in prop::collection::vec(any_command(), 1..60)) {
         let mut state = PaymentState::default();
@@ -97,7 +102,7 @@ proptest! {
                     PaymentEvent::Cancelled(_) => abandoned = true,
                     _ => {}
                 }
-                note(&mut tries, &event);
+                apply(&mut tries, &event);
                 state = Payment::evolve(state, &event);
                 prop_assert!(state.invariant().is_ok(), "{:?}", state.invariant());
             }

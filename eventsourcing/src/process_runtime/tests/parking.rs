@@ -1,9 +1,9 @@
-//! Tests of instances that are parked by an event, and of the other instances.
+//! Tests of an instance that an event parks, and of another instance that continues.
 
 use super::*;
 use crate::parking::Skip;
 
-/// Returns a world with two things, `a` and `b`, whose parts are made and which wait to be painted.
+/// Returns a world with two things, `a` and `b`. All commands for them are answered; both wait for `Painted`.
 fn waiting_for_paint() -> (World, ProcessRuntime<Make>) {
     let mut world = World::new(None, false);
     world.happens("a", &made_of(1), 1);
@@ -29,7 +29,7 @@ fn closed(world: &World) -> Vec<&str> {
     world.of_type("thing.closed").into_iter().map(|event| event.stream.id()).collect()
 }
 
-/// Runs the process until nothing is left to do.
+/// Reads the log and carries out actions ten times, which is enough to leave nothing to do.
 fn run_all(world: &mut World, runtime: &mut ProcessRuntime<Make>) {
     for _ in 0..10 {
         runtime.on_events(&world.log).unwrap();
@@ -54,7 +54,8 @@ fn an_unreadable_event_parks_its_instance_and_the_others_continue() {
     assert_eq!((&poison.entity, poison.position, poison.can_be_skipped), (&entity, poisoned.position, true));
     assert_eq!(runtime.instance_of(&world.log[0]), Some("a".to_owned()));
     runtime.park(Parked { poison: *poison, keys: vec!["a".to_owned()], since: world.now });
-    // The deadline passes while the instance is parked. The timer is kept and takes effect after the release.
+    // The deadline passes while the instance is parked. The timer is kept, and takes effect when the
+    // instance is no longer parked.
     world.now += jiff::SignedDuration::from_secs(120);
     run_all(&mut world, &mut runtime);
     assert_eq!(closed(&world), ["b"]);
@@ -70,7 +71,7 @@ fn an_unreadable_event_parks_its_instance_and_the_others_continue() {
     runtime.retry(&entity, &waiting, world.now).unwrap();
     assert_eq!(runtime.parked(&entity), None);
     run_all(&mut world, &mut runtime);
-    assert_eq!(closed(&world), ["b", "a"], "the deadline takes effect after the release");
+    assert_eq!(closed(&world), ["b", "a"], "the deadline takes effect when the instance is no longer parked");
 }
 
 #[test]

@@ -47,14 +47,14 @@ pub fn restore(
     remove_empty(&wal)?;
     refuse_existing(&wal)?;
     let manifest = check(backup, &mut |_, _| ())?;
-    let partial = Partial::for_target(&target)?;
+    let partial = PartialFile::for_target(&target)?;
     fill(&partial.path, backup, &manifest, progress)?;
     let report = verify_file(&partial.path, &mut |_, _| ())?;
     if let Some(first) = report.problems.first() {
         let what = format!("position {}: {}", first.position, first.what);
         return Err(BackupError::Damaged { path: backup.to_owned(), what });
     }
-    partial.take_place(&target)?;
+    partial.rename_to(&target)?;
     Ok(manifest)
 }
 
@@ -69,8 +69,8 @@ fn fill(
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "OFF")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
-    let restored = File::open(path).map(|file| open::derive_log_id(path, &file)).map_err(io(path))?;
-    connection.execute("INSERT INTO meta VALUES ('restored', ?1)", [restored.to_string()])?;
+    let restored_id = File::open(path).map(|file| open::derive_log_id(path, &file)).map_err(io(path))?;
+    connection.execute("INSERT INTO meta VALUES ('restored', ?1)", [restored_id.to_string()])?;
     for segment in &manifest.segments {
         let file = backup.join(&segment.file);
         connection.execute("ATTACH ?1 AS segment", [file.to_string_lossy()])?;
@@ -91,12 +91,12 @@ fn remove_empty(path: &Path) -> Result<(), BackupError> {
     }
 }
 
-/// An incomplete file. It is deleted when it is dropped, unless [`Partial::take_place`] has renamed it.
-struct Partial {
+/// An incomplete log file. A drop deletes it, unless [`PartialFile::rename_to`] has renamed it before.
+struct PartialFile {
     path: PathBuf,
 }
 
-impl Partial {
+impl PartialFile {
     fn for_target(target: &Path) -> Result<Self, BackupError> {
         let partial = Self { path: open::with_suffix(target, ".partial") };
         partial.remove();
@@ -105,13 +105,14 @@ impl Partial {
     }
 
     /// Syncs the complete file and renames it to `target`.
-    fn take_place(self, target: &Path) -> Result<(), BackupError> {
+    fn rename_to(self, target: &Path) -> Result<(), BackupError> {
         File::open(&self.path).and_then(|file| file.sync_all()).map_err(io(target))?;
         fs::rename(&self.path, target).map_err(io(target))?;
         open::sync_folder_of(target).map_err(io(target))
     }
 
-    /// Deletes the file and its companions. If one can't be deleted, the next restore finds it.
+    /// Deletes the file and the files that `SQLite` adds to it. If a deletion fails, the next restore tries
+    /// again.
     fn remove(&self) {
         for suffix in ["", "-journal", "-wal", "-shm"] {
             let _ = fs::remove_file(open::with_suffix(&self.path, suffix));
@@ -119,7 +120,7 @@ impl Partial {
     }
 }
 
-impl Drop for Partial {
+impl Drop for PartialFile {
     fn drop(&mut self) {
         self.remove();
     }

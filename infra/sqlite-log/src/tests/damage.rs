@@ -60,17 +60,17 @@ async fn damage_in_the_wal_before_synced_data_is_refused_but_a_torn_end_is_not()
     wal.truncate(wal.iter().rposition(|byte| *byte != 0).unwrap() + 1);
     let main = fs::read(folder.path().join(LOG_FILE)).unwrap();
     drop(log);
-    let reopened = |wal: &[u8]| {
+    let open_with_wal = |wal: &[u8]| {
         let copy = tempfile::tempdir().unwrap();
         fs::write(copy.path().join(LOG_FILE), &main).unwrap();
         fs::write(copy.path().join("log.sqlite-wal"), wal).unwrap();
         open(copy.path()).map(|_| ()).map_err(|error| error.to_string())
     };
-    reopened(&wal).unwrap();
-    reopened(&wal[..wal.len() - 100]).unwrap();
+    open_with_wal(&wal).unwrap();
+    open_with_wal(&wal[..wal.len() - 100]).unwrap();
     let mut damaged = wal.clone();
     damaged[wal.len() / 2] ^= 1;
-    let error = reopened(&damaged).unwrap_err();
+    let error = open_with_wal(&damaged).unwrap_err();
     assert!(error.contains("write-ahead log"), "{error}");
 }
 
@@ -129,10 +129,10 @@ async fn a_verification_names_every_gap() {
     assert_eq!(
         found,
         [
-            (3, "2 events are missing from here on"),
-            (5, "thing-a goes on with revision 4, not 2"),
-            (1200, "1 events are missing from here on"),
-            (1201, "thing-a goes on with revision 1200, not 1199"),
+            (3, "2 events are missing here"),
+            (5, "thing-a continues with revision 4, not 2"),
+            (1200, "1 events are missing here"),
+            (1201, "thing-a continues with revision 1200, not 1199"),
         ]
     );
 }
@@ -150,22 +150,22 @@ async fn a_verification_finds_an_index_that_differs_from_the_table() {
     assert!(report.problems.iter().any(|p| p.position == Position::START), "{report:?}");
 }
 
-/// After a change of any byte of the file, the log is refused, a verification finds the damage, or no event
+/// After a change of one byte of the file, the log is refused, a verification finds the damage, or no event
 /// has changed.
 #[tokio::test]
-async fn a_flipped_byte_in_the_file_is_refused_or_found_or_harmless() {
+async fn a_changed_byte_in_the_file_is_refused_or_found_or_harmless() {
     let folder = tempfile::tempdir().unwrap();
     drop(filled(folder.path(), 12).await);
-    let sound = fs::read(folder.path().join(LOG_FILE)).unwrap();
-    let everything = events_of(folder.path()).await.unwrap();
-    assert_eq!(everything.len(), 24);
+    let undamaged = fs::read(folder.path().join(LOG_FILE)).unwrap();
+    let all_events = events_of(folder.path()).await.unwrap();
+    assert_eq!(all_events.len(), 24);
     let copy = tempfile::tempdir().unwrap();
     let path = copy.path().join(LOG_FILE);
     let mut refused = 0;
     let mut found = 0;
     let mut harmless = 0;
-    for at in (0..sound.len()).step_by(67) {
-        let mut damaged = sound.clone();
+    for at in (0..undamaged.len()).step_by(67) {
+        let mut damaged = undamaged.clone();
         damaged[at] ^= 0x15;
         fs::write(&path, damaged).unwrap();
         match (open(copy.path()).map(drop), verify(copy.path(), &mut |_, _| ())) {
@@ -173,7 +173,7 @@ async fn a_flipped_byte_in_the_file_is_refused_or_found_or_harmless() {
             (Ok(()), Err(_)) => found += 1,
             (Ok(()), Ok(report)) if report.problems_found > 0 => found += 1,
             (Ok(()), Ok(_)) => {
-                assert_eq!(events_of(copy.path()).await.unwrap(), everything, "byte {at}");
+                assert_eq!(events_of(copy.path()).await.unwrap(), all_events, "byte {at}");
                 harmless += 1;
             }
         }

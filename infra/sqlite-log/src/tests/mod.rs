@@ -41,11 +41,11 @@ async fn filled(folder: &Path, appends: u128) -> Arc<SqliteLog> {
     log
 }
 
-/// Changes the file without the engine, and without its triggers.
+/// Removes the triggers that protect the events, and then runs SQL on the file.
 fn tamper(folder: &Path, sql: &str) {
     let connection = Connection::open(folder.join(LOG_FILE)).unwrap();
-    let free = "DROP TRIGGER events_are_never_changed; DROP TRIGGER events_are_never_removed;";
-    connection.execute_batch(free).unwrap();
+    let drop_triggers = "DROP TRIGGER events_are_never_changed; DROP TRIGGER events_are_never_removed;";
+    connection.execute_batch(drop_triggers).unwrap();
     connection.execute_batch(sql).unwrap();
 }
 

@@ -216,7 +216,7 @@ impl Writer {
                 return Err(error);
             }
         };
-        souk_fail_points::pass("log-after-commit");
+        souk_fail_points::reach("log-after-commit");
         let appends = outcomes.iter().filter(|outcome| outcome.result.is_ok()).count();
         self.publish(recorded, appends, commit_duration);
         self.expected = outcomes.len() + self.requests.len();
@@ -260,7 +260,7 @@ fn write_group(
             }
         };
         outcomes.push(Outcome { reply, result });
-        souk_fail_points::pass("log-in-group");
+        souk_fail_points::reach("log-in-group");
     }
     let started = Instant::now();
     table.commit()?;

@@ -13,8 +13,8 @@ use souk_sign_in::throttle::{DELAY_S_MAX, DailyLimit, FREE_FAILURES, Outcome, Th
 
 use super::{Target, WAITING_MAX, WAITING_OF_TARGET_MAX};
 
-/// Number of failures of one client address that cause no delay. It is high, because many people can share an
-/// address.
+/// Number of failures of one client address after which delays begin. It is high, because many people can
+/// share an address.
 pub(super) const FREE_FAILURES_OF_ADDRESS: u32 = 50;
 /// Longest delay of clients whose address is not known, in seconds. They all share one delay, so it is short:
 /// one attacker must not shut out the others for long.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 const STREAMS: u8 = 5;
 /// Maximum number of events in an append.
 const EVENTS_MAX: u32 = 8;
-/// Maximum bytes of a payload. Some payloads need several pages of the database.
+/// Maximum number of bytes of a payload. Some payloads need several pages of the database.
 const PAYLOAD_BYTES_MAX: usize = 6_000;
 /// Bytes of a large payload. A few of them fill the write-ahead log.
 const LARGE_BYTES: usize = 700 * 1024;

@@ -1,4 +1,4 @@
-//! Complete shop in memory: a log, aggregates that are folded from it, the three processes, and a payment
+//! Complete shop in memory: a log, aggregates that are computed from it, the three processes, and a payment
 //! provider.
 
 use std::collections::HashSet;

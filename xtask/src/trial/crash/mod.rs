@@ -3,8 +3,8 @@
 //!
 //! Buyers order, cancel, request refunds and correct stock. They repeat each write under its idempotency key
 //! until they get a response. Webhooks are sent twice. Guests and customers order with an address, and some
-//! of them request an erasure. Half of the kills come at a random moment, half at a named place in the code.
-//! At the end, stock and payments must match the orders exactly.
+//! of them request an erasure. Half of the kills come at a random moment, half at a fail point (a named place
+//! in the code). At the end, stock and payments must match the orders exactly.
 
 mod audit;
 mod load;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use souk_fail_points::{PLACES, VARIABLE};
+use souk_fail_points::{FAIL_POINTS, VARIABLE};
 
 use crate::shop::{Server, ShopClient, admin_token};
 use crate::workspace::{self, Profile};
@@ -29,9 +29,9 @@ use load::{Load, WEBHOOK_SECRET};
 const BUYERS: u64 = 12;
 /// Longest time between a start and a kill at a random moment, in milliseconds.
 const LIFE_MS_MAX: u64 = 400;
-/// Longest wait until a shop reaches its named place. After that, it is killed.
-const PLACE_WAIT: Duration = Duration::from_secs(10);
-/// Largest number of times that a shop passes its named place before it ends there.
+/// Longest wait until a shop reaches its fail point. After that, it is killed.
+const FAIL_POINT_WAIT: Duration = Duration::from_secs(10);
+/// Largest number of times that a shop reaches its fail point; it ends there the last time.
 const PASSES_MAX: u64 = 20;
 /// Payment timeout of an order, in seconds.
 const PAYMENT_TIMEOUT_S: u64 = 4;
@@ -63,20 +63,20 @@ pub(crate) fn run(options: &CrashOptions) -> Result<bool> {
         println!("WRONG  {finding}");
     }
     if findings.is_empty() {
-        println!("the books balance");
+        println!("the data is correct");
     }
     Ok(findings.is_empty())
 }
 
-/// Counts of kills.
+/// Numbers of kills.
 #[derive(Default)]
 struct Kills {
     at_random_moment: u64,
-    at_named_place: u64,
+    at_fail_point: u64,
 }
 
-/// Named place that only the command `souk keys rewrap` passes, and a running shop never.
-const REWRAP_PLACE: &str = "person-keys-rewrapped";
+/// Fail point that only the command `souk keys rewrap` passes. A running shop never passes it.
+const REWRAP_FAIL_POINT: &str = "person-keys-rewrapped";
 
 /// Kills a shop with the data folder `data` under load, and returns the findings of the audit.
 pub(crate) fn run_kills(souk: &Path, data: &Path, kills: u64, seed: u64) -> Result<Vec<String>> {
@@ -93,7 +93,7 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Starts the shop, with one more variable if it is to end at a named place.
+    /// Starts the shop. With `fail_point`, an environment variable makes it end at this fail point.
     async fn start(&self, fail_point: Option<(&'static str, String)>) -> Result<Server> {
         let common = [
             ("SOUK_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
@@ -106,7 +106,7 @@ impl Target<'_> {
         Server::start_on(self.souk, self.data, &self.address, &variables).await
     }
 
-    /// Kills the shop: at a random moment, or by a restart with a named place at which it ends.
+    /// Kills the shop: at a random moment, or by a restart with a fail point at which it ends.
     async fn kill(&self, server: Server, chance: &mut Rng, done: &mut Kills) -> Result<()> {
         if chance.u64(..2) == 0 {
             tokio::time::sleep(Duration::from_millis(chance.u64(..LIFE_MS_MAX))).await;
@@ -115,14 +115,14 @@ impl Target<'_> {
             return Ok(());
         }
         server.kill()?;
-        // A shop that ends before it is ready has reached its named place during the start.
-        if let Ok(mut armed) = self.start(Some(random_place(chance))).await
-            && !armed.ends_within(PLACE_WAIT).await?
+        // A shop that ends before it is ready has reached its fail point during the start.
+        if let Ok(mut armed) = self.start(Some(random_fail_point(chance))).await
+            && !armed.ends_within(FAIL_POINT_WAIT).await?
         {
             armed.kill()?;
             done.at_random_moment += 1;
         } else {
-            done.at_named_place += 1;
+            done.at_fail_point += 1;
         }
         Ok(())
     }
@@ -164,28 +164,28 @@ async fn trial(souk: &Path, data: &Path, kills: u64, seed: u64) -> Result<Vec<St
     findings.extend(people::find_plain_addresses(data)?);
     findings.extend(verify_folder(souk, data)?);
     println!(
-        "{} kills at a random moment, {} at a named place; {} acknowledged writes, {} calls repeated; log position {}; \
+        "{} kills at a random moment, {} at a fail point; {} acknowledged writes, {} calls repeated; log position {}; \
          {:.0} s",
         done.at_random_moment,
-        done.at_named_place,
+        done.at_fail_point,
         load.acknowledged(),
         client.retries(),
         client.highest_position(),
         started.elapsed().as_secs_f64()
     );
-    ensure!(kills < 10 || done.at_named_place > 0, "none of {kills} kills came at a named place");
+    ensure!(kills < 10 || done.at_fail_point > 0, "none of {kills} kills came at a fail point");
     Ok(findings)
 }
 
-/// Chooses a named place that a running shop passes, and the number of passes after which the shop ends
-/// there.
-fn random_place(chance: &mut Rng) -> (&'static str, String) {
-    let places: Vec<_> = PLACES.into_iter().filter(|place| *place != REWRAP_PLACE).collect();
+/// Returns the environment variable that makes a running shop end at a random fail point, and its value: the
+/// fail point, and the number of the pass at which the shop ends.
+fn random_fail_point(chance: &mut Rng) -> (&'static str, String) {
+    let places: Vec<_> = FAIL_POINTS.into_iter().filter(|name| *name != REWRAP_FAIL_POINT).collect();
     let place = places[chance.usize(..places.len())];
     (VARIABLE, format!("{place}:{}", 1 + chance.u64(..PASSES_MAX)))
 }
 
-/// Free address, which the shop uses at every start.
+/// Returns a free address. The shop uses it at every start.
 fn free_address() -> Result<String> {
     Ok(format!("127.0.0.1:{}", souk_servers::free_port()?))
 }

@@ -10,35 +10,36 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// Number of sessions below which expired ones are not removed.
+/// Smallest number of sessions that starts a cleanup, which removes the expired ones.
 const CLEANUP_AT_MIN: usize = 1_024;
 
 /// Channel that informs other instances about ended sessions.
 #[async_trait]
 pub trait OtherInstances: Send + Sync + 'static {
-    /// Announces an ended session, within a short time. If that fails now, it is announced later.
+    /// Announces an ended session. Returns after a short time; a failed announcement is repeated later.
     async fn announce(&self, session: Uuid, until: Timestamp);
 }
 
 /// Ended sessions, each kept until its last access token has expired.
 #[derive(Default)]
-pub struct Denials {
-    ended: RwLock<EndedSessions>,
+pub struct EndedSessions {
+    ended: RwLock<Expiries>,
     other_instances: OnceLock<Arc<dyn OtherInstances>>,
 }
 
+/// Times until which the tokens of ended sessions are refused.
 #[derive(Default)]
-struct EndedSessions {
+struct Expiries {
     denied_until: HashMap<Uuid, Timestamp>,
-    /// Number of sessions at which expired ones are next removed: twice as many as the last cleanup left, so
-    /// that cleanups stay rare however many sessions end.
+    /// Number of sessions that starts the next cleanup: twice the number of sessions that the last cleanup
+    /// left, and at least [`CLEANUP_AT_MIN`]. So cleanups are rare, even if many sessions end.
     cleanup_at: usize,
 }
 
-impl Denials {
+impl EndedSessions {
     /// Sets the channel to other instances. From now on ended sessions are announced to them.
     pub fn share(&self, other_instances: Arc<dyn OtherInstances>) {
-        // A process has one shop, which is set up once, so a second call does not occur.
+        // A process sets up its one shop once, so there is no second call.
         let _ = self.other_instances.set(other_instances);
     }
 
@@ -84,37 +85,37 @@ mod tests {
 
     #[test]
     fn a_session_is_denied_until_its_tokens_have_expired() {
-        let denials = Denials::default();
+        let ended_sessions = EndedSessions::default();
         let one = Uuid::from_u128(1);
         let two = Uuid::from_u128(2);
         let later = noon() + SignedDuration::from_mins(11);
-        denials.deny_here(one, later, noon());
-        assert!(denials.is_denied(one, noon()) && !denials.is_denied(two, noon()));
-        denials.deny_here(two, later + SignedDuration::from_mins(1), later);
-        assert!(!denials.is_denied(one, later) && denials.is_denied(two, later));
+        ended_sessions.deny_here(one, later, noon());
+        assert!(ended_sessions.is_denied(one, noon()) && !ended_sessions.is_denied(two, noon()));
+        ended_sessions.deny_here(two, later + SignedDuration::from_mins(1), later);
+        assert!(!ended_sessions.is_denied(one, later) && ended_sessions.is_denied(two, later));
     }
 
     #[test]
-    fn expired_sessions_are_removed_now_and_then() {
-        let denials = Denials::default();
+    fn expired_sessions_are_removed_by_the_next_cleanup() {
+        let ended_sessions = EndedSessions::default();
         let soon = noon() + SignedDuration::from_mins(1);
         for n in 0..CLEANUP_AT_MIN as u128 {
-            denials.deny_here(Uuid::from_u128(n), soon, noon());
+            ended_sessions.deny_here(Uuid::from_u128(n), soon, noon());
         }
         let last = Uuid::from_u128(u128::MAX);
-        denials.deny_here(last, soon + SignedDuration::from_mins(1), soon);
-        assert_eq!(denials.ended.read().unwrap().denied_until.len(), 1);
-        assert!(denials.is_denied(last, soon));
+        ended_sessions.deny_here(last, soon + SignedDuration::from_mins(1), soon);
+        assert_eq!(ended_sessions.ended.read().unwrap().denied_until.len(), 1);
+        assert!(ended_sessions.is_denied(last, soon));
     }
 
     #[test]
     fn a_second_announcement_never_shortens_a_denial() {
-        let denials = Denials::default();
+        let ended_sessions = EndedSessions::default();
         let session = Uuid::from_u128(1);
         let soon = noon() + SignedDuration::from_mins(1);
         let later = noon() + SignedDuration::from_mins(9);
-        denials.deny_here(session, later, noon());
-        denials.deny_here(session, soon, noon());
-        assert_eq!(denials.all(noon()), [(session, later)]);
+        ended_sessions.deny_here(session, later, noon());
+        ended_sessions.deny_here(session, soon, noon());
+        assert_eq!(ended_sessions.all(noon()), [(session, later)]);
     }
 }

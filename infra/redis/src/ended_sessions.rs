@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use redis::aio::ConnectionManager;
 use redis::{AsyncCommands as _, Msg, RedisResult};
 use souk_eventsourcing::Clock;
-use souk_http::Denials;
-use souk_http::denials::OtherInstances;
+use souk_http::EndedSessions;
+use souk_http::ended_sessions::OtherInstances;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -36,9 +36,9 @@ pub enum Link {
 }
 
 /// Publishes the sessions that end in this process, and listens for those that end in others.
-pub struct RedisDenials {
+pub struct RedisEndedSessions {
     redis: Redis,
-    denials: Arc<Denials>,
+    ended_sessions: Arc<EndedSessions>,
     clock: Arc<dyn Clock>,
     /// Notified when a session could not be published.
     publish_failed: Notify,
@@ -46,7 +46,7 @@ pub struct RedisDenials {
 }
 
 #[async_trait]
-impl OtherInstances for RedisDenials {
+impl OtherInstances for RedisEndedSessions {
     async fn announce(&self, session: Uuid, until: Timestamp) {
         if *self.link.borrow() == Link::Down {
             // `merge` publishes all sessions when the connection is back.
@@ -61,17 +61,17 @@ impl OtherInstances for RedisDenials {
     }
 }
 
-impl RedisDenials {
-    /// Shares `denials` with the other processes. Call [`RedisDenials::run`] to listen.
-    pub fn new(redis: Redis, denials: Arc<Denials>, clock: Arc<dyn Clock>) -> Arc<Self> {
+impl RedisEndedSessions {
+    /// Shares `ended_sessions` with the other processes. Call [`RedisEndedSessions::run`] to listen.
+    pub fn new(redis: Redis, ended_sessions: Arc<EndedSessions>, clock: Arc<dyn Clock>) -> Arc<Self> {
         let shared = Arc::new(Self {
             redis,
-            denials,
+            ended_sessions,
             clock,
             publish_failed: Notify::new(),
             link: watch::Sender::new(Link::Down),
         });
-        shared.denials.share(shared.clone());
+        shared.ended_sessions.share(shared.clone());
         shared
     }
 
@@ -126,7 +126,7 @@ impl RedisDenials {
     async fn merge(&self) -> RedisResult<()> {
         let mut connection = self.redis.connection.clone();
         let now = self.clock.now();
-        let known = self.denials.all(now);
+        let known = self.ended_sessions.all(now);
         if !known.is_empty() {
             publish(&mut connection, &known).await?;
         }
@@ -152,7 +152,7 @@ impl RedisDenials {
         let Some((session, until)) = session.parse().ok().zip(Timestamp::from_millisecond(until).ok()) else {
             return tracing::warn!("a member of `souk:denials` in Redis is not a session");
         };
-        self.denials.deny_here(session, until, self.clock.now());
+        self.ended_sessions.deny_here(session, until, self.clock.now());
     }
 
     async fn remove_expired(&self) -> RedisResult<()> {
@@ -196,17 +196,20 @@ mod tests {
 
     /// A gateway that listens, and its ended sessions.
     struct Gateway {
-        denials: Arc<Denials>,
+        ended_sessions: Arc<EndedSessions>,
         link: watch::Receiver<Link>,
         _listening: tokio::task::JoinHandle<()>,
     }
 
     fn gateway(engine: &Engine) -> Gateway {
-        let denials = Arc::new(Denials::default());
-        let shared =
-            RedisDenials::new(Redis::at(&engine.url()).unwrap(), Arc::clone(&denials), Arc::new(Noon));
+        let ended_sessions = Arc::new(EndedSessions::default());
+        let shared = RedisEndedSessions::new(
+            Redis::at(&engine.url()).unwrap(),
+            Arc::clone(&ended_sessions),
+            Arc::new(Noon),
+        );
         let link = shared.link();
-        Gateway { denials, link, _listening: tokio::spawn(async move { shared.run().await }) }
+        Gateway { ended_sessions, link, _listening: tokio::spawn(async move { shared.run().await }) }
     }
 
     impl Gateway {
@@ -219,7 +222,7 @@ mod tests {
 
         async fn wait_until_denied(&self, session: u128) {
             let denied = async {
-                while !self.denials.is_denied(Uuid::from_u128(session), noon()) {
+                while !self.ended_sessions.is_denied(Uuid::from_u128(session), noon()) {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             };
@@ -228,7 +231,7 @@ mod tests {
 
         async fn deny(&self, session: u128) {
             let until = noon() + SignedDuration::from_mins(10);
-            self.denials.deny(Uuid::from_u128(session), until, noon()).await;
+            self.ended_sessions.deny(Uuid::from_u128(session), until, noon()).await;
         }
     }
 
@@ -263,8 +266,8 @@ mod tests {
         two.wait_for(Link::Down).await;
         one.deny(2).await;
         assert!(
-            one.denials.is_denied(Uuid::from_u128(2), noon())
-                && two.denials.is_denied(Uuid::from_u128(1), noon())
+            one.ended_sessions.is_denied(Uuid::from_u128(2), noon())
+                && two.ended_sessions.is_denied(Uuid::from_u128(1), noon())
         );
         engine.begin().unwrap();
         two.wait_until_denied(2).await;
