@@ -12,7 +12,8 @@ use tempfile::TempDir;
 #[path = "../../../src/configuration/mod.rs"]
 mod configuration;
 
-static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a temporary folder can be created"));
+static FOLDER: LazyLock<TempDir> =
+    LazyLock::new(|| tempfile::tempdir().expect("a temporary folder can be created"));
 
 fuzz_target!(|data: &[u8]| {
     let path = FOLDER.path().join("souk.toml");
