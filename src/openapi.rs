@@ -406,8 +406,8 @@ mod tests {
             known.push((place, schema));
         }
         assert!(twice.is_empty(), "{twice:#?}");
-        let items = &named["ListOf_OrderAnswer"]["properties"]["items"]["items"];
-        assert_eq!(*items, json!({ "$ref": "#/components/schemas/OrderAnswer" }));
+        let items = &named["ListOf_OrderResponse"]["properties"]["items"]["items"];
+        assert_eq!(*items, json!({ "$ref": "#/components/schemas/OrderResponse" }));
     }
 
     #[tokio::test]
@@ -415,22 +415,22 @@ mod tests {
         let document = document().await;
         let schemas = &document["components"]["schemas"];
         for (schema, field) in [
-            ("CartLineAnswer", "changes"),
-            ("DeadLetterAnswer", "kind"),
-            ("OrderAnswer", "status"),
-            ("OrderLineAnswer", "reservation"),
-            ("OrderPaymentAnswer", "status"),
+            ("CartLineResponse", "changes"),
+            ("DeadLetterResponse", "kind"),
+            ("OrderResponse", "status"),
+            ("OrderLineResponse", "reservation"),
+            ("OrderPaymentResponse", "status"),
             ("OrderWritten", "status"),
-            ("OutcomeAnswer", "answer"),
-            ("OutcomeAnswer", "kind"),
-            ("ParkedAnswer", "kind"),
+            ("OutcomeResponse", "answer"),
+            ("OutcomeResponse", "kind"),
+            ("ParkedResponse", "kind"),
             ("ParkedHere", "kind"),
-            ("PaymentAnswer", "status"),
-            ("ReasonAnswer", "code"),
-            ("RefundAnswer", "status"),
-            ("SignInAnswer", "kind"),
+            ("PaymentResponse", "status"),
+            ("ReasonResponse", "code"),
+            ("RefundResponse", "status"),
+            ("SignInResponse", "kind"),
             ("SignedIn", "tokenType"),
-            ("UserAnswer", "role"),
+            ("UserResponse", "role"),
             ("Valid", "roles"),
             ("WebhookRequest", "type"),
         ] {

@@ -77,7 +77,7 @@ impl<C> CommandRequest<C> {
     }
 }
 
-/// How a command succeeded.
+/// Success of a command, by its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completion {
     /// The command was decided now, and its events are on disk.
@@ -95,7 +95,7 @@ pub struct Outcome<D: Decider> {
     pub revision: Revision,
     /// Position of the command's last event; that of the stream's last event if the command changed nothing.
     pub position: Position,
-    /// How the command succeeded.
+    /// Effect of the command.
     pub completion: Completion,
     /// Current state of the aggregate.
     pub state: Arc<D::State>,

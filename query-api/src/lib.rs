@@ -9,7 +9,6 @@
 //! parameters are `$1`, `$2` and so on, and it also runs on `PostgreSQL` with a collation that compares
 //! bytes.
 
-mod answers;
 mod cart;
 mod database;
 mod dead_letters;
@@ -25,13 +24,14 @@ mod positions;
 pub mod products;
 mod projections;
 mod readers;
+mod responses;
 mod running_exports;
 mod sales;
 mod time_range;
 mod users;
 
 pub use database::{QueryPorts, QueryState};
-pub use log_browser::response::EventAnswer;
+pub use log_browser::response::EventResponse;
 pub use log_browser::routes::router as log_browser;
 pub use parked_entities::ParkedEntities;
 pub use positions::{ReadModelProgress, ReadPositions};

@@ -15,7 +15,7 @@ from souk_client.models import (
     Cart,
     GetApiProductsSort,
     ItemRequest,
-    ListOfProductAnswer,
+    ListOfProductResponse,
     Order,
     OrderPayment,
     OrderRequest,
@@ -62,7 +62,7 @@ def buy(url: str, sku: str) -> None:
     listed = get_api_products.sync(
         client=anonymous, x_api_version=VERSION, q=sku, sort=GetApiProductsSort.PRICE, in_stock=True
     )
-    product: Product = checked(ListOfProductAnswer, listed).items[0]
+    product: Product = checked(ListOfProductResponse, listed).items[0]
     variant = product.variants[0]
     price: int = variant.price.amount
     assert price > 0

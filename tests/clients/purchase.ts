@@ -7,8 +7,8 @@ import createClient from "openapi-fetch";
 
 import type { components, paths } from "./api.ts";
 
-type Order = components["schemas"]["OrderAnswer"];
-type Product = components["schemas"]["ProductAnswer"];
+type Order = components["schemas"]["OrderResponse"];
+type Product = components["schemas"]["ProductResponse"];
 
 const QUANTITY = 2;
 const VERSION = { "X-API-Version": "v1" } as const;

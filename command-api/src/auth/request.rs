@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use souk_http::Role;
 use souk_http::fields::present;
 use souk_http::shapes::{EmailShape, NameShape, NewPasswordShape, PasswordShape, SecretShape};
-use souk_http::sign_ins::SignInAnswer;
+use souk_http::sign_ins::SignInResponse;
 use utoipa::ToSchema;
 
 /// A new account.
@@ -149,7 +149,7 @@ pub struct Valid {
 #[schema(example = json!({"items": [{"id": "0199c2aa-bbcc-7000-8000-000000000001", "at": "2026-11-21T12:00:00Z", "kind": "signed-in", "userId": "0199c2aa-bbcc-7000-8000-000000000002", "address": "192.0.2.1", "userAgent": "curl/8.5"}], "nextCursor": null}))]
 pub struct SignIns {
     /// Sign-in events: at most `limit` of them.
-    pub items: Vec<SignInAnswer>,
+    pub items: Vec<SignInResponse>,
     /// Cursor of the next page, to be sent as `?cursor=`; null on the last page.
     pub next_cursor: Option<String>,
 }

@@ -14,7 +14,7 @@ use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandRequest, Revision};
 use souk_http::headers::WriteHeaders;
 use souk_http::shapes::{POSITION, PasswordShape, WriteResponse, Written};
-use souk_http::sign_ins::SignInAnswer;
+use souk_http::sign_ins::SignInResponse;
 use souk_http::token_keys::KeySet;
 use souk_http::{Caller, Problem, StrictJson, StrictQuery, paging};
 use souk_sign_in::{OneTimeToken, Password, Purpose, SignInKind};
@@ -296,7 +296,7 @@ pub async fn audit(
     let has_more = items.len() > limit as usize;
     items.truncate(limit as usize);
     let next_cursor = items.last().filter(|_| has_more).map(|last| paging::encode(LIST, &last.id));
-    let items = items.into_iter().map(SignInAnswer::from).collect();
+    let items = items.into_iter().map(SignInResponse::from).collect();
     Ok(no_store(Json(SignIns { items, next_cursor })))
 }
 

@@ -12,13 +12,13 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Cart")]
 #[schema(example = json!({"id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "revision": 1, "lines": [{"sku": "85123A", "name": "White hanging heart", "quantity": 2, "unitPrice": {"amount": 255, "currency": "GBP"}, "lineTotal": {"amount": 510, "currency": "GBP"}, "productId": "01a1fd90-b598-87fd-94e6-f091dfdb3cdb", "currentPrice": {"amount": 265, "currency": "GBP"}, "changes": ["price-changed"]}], "total": {"amount": 510, "currency": "GBP"}, "position": "42"}))]
-pub(crate) struct CartAnswer {
+pub(crate) struct CartResponse {
     /// Id of the cart; null for a guest without a cart.
     pub(crate) id: Option<String>,
     /// Revision of the cart, for `If-Match`; 0 for a cart that does not exist yet.
     pub(crate) revision: u64,
     /// Lines in the order in which they were added.
-    pub(crate) lines: Vec<CartLineAnswer>,
+    pub(crate) lines: Vec<CartLineResponse>,
     /// Sum of the totals of the lines.
     pub(crate) total: MoneyShape,
     /// Log position that the read models have reached.
@@ -30,7 +30,7 @@ pub(crate) struct CartAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "CartLine")]
-pub(crate) struct CartLineAnswer {
+pub(crate) struct CartLineResponse {
     product_id: String,
     #[schema(example = "85123A")]
     pub(super) sku: String,
@@ -59,7 +59,7 @@ pub(crate) enum LineChange {
     Withdrawn,
 }
 
-impl CartLineAnswer {
+impl CartLineResponse {
     /// Combines a line with the current variant of its SKU and the available units. `variant` is `None` if
     /// the read models do not know the SKU; then the name is empty.
     pub(crate) fn new(line: &CartLineRow, variant: Option<VariantRow>, available: i64) -> Self {

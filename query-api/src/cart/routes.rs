@@ -9,10 +9,10 @@ use souk_projections::carts::CartRow;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::response::{CartAnswer, CartLineAnswer};
-use crate::answers::Single;
+use super::response::{CartLineResponse, CartResponse};
 use crate::database::{QueryState, document, failed};
 use crate::positions::{ReadAt, ReadYourWrites};
+use crate::responses::Single;
 
 pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(get))
@@ -31,13 +31,13 @@ type Row = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<i64>);
 #[utoipa::path(
     get, path = "/api/cart", tag = "cart",
     params(ReadYourWrites),
-    responses((status = 200, body = CartAnswer, headers(("ETag" = String))))
+    responses((status = 200, body = CartResponse, headers(("ETag" = String))))
 )]
 async fn get(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
-) -> Result<Single<CartAnswer>, Problem> {
+) -> Result<Single<CartResponse>, Problem> {
     let cart = caller.subject.as_ref().map(CartId::of_customer).or(caller.cart);
     let Some(cart) = cart else {
         let position = state.positions.wait_for(headers).await?;
@@ -53,7 +53,7 @@ pub(crate) async fn read(
     caller: &Caller,
     cart: CartId,
     headers: ReadHeaders,
-) -> Result<Single<CartAnswer>, Problem> {
+) -> Result<Single<CartResponse>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &cart.to_string()).await?;
     let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(cart.to_string());
     let rows =
@@ -64,26 +64,26 @@ pub(crate) async fn read(
     for (_, line, variant, available) in rows {
         let Some(line) = line else { continue };
         let variant = variant.map(|bytes| document(&bytes)).transpose()?;
-        lines.push(CartLineAnswer::new(&document(&line)?, variant, available.unwrap_or(0)));
+        lines.push(CartLineResponse::new(&document(&line)?, variant, available.unwrap_or(0)));
     }
     let skus = lines.iter().map(|line| line.sku.as_str());
     let at = state.positions.include_joined(at, &["variants", "stock"], skus);
     let id = Some(cart.to_string());
     let total = total(state, &lines);
-    let body = CartAnswer { id, revision, lines, total, position: at.position.to_string() };
+    let body = CartResponse { id, revision, lines, total, position: at.position.to_string() };
     Ok(Single { revision: Some(revision), parked_since: at.parked_since, body })
 }
 
-fn empty(state: &QueryState, cart: Option<CartId>, at: ReadAt) -> Single<CartAnswer> {
+fn empty(state: &QueryState, cart: Option<CartId>, at: ReadAt) -> Single<CartResponse> {
     let id = cart.map(|cart| cart.to_string());
     let total = total(state, &[]);
-    let body = CartAnswer { id, revision: 0, lines: Vec::new(), total, position: at.position.to_string() };
+    let body = CartResponse { id, revision: 0, lines: Vec::new(), total, position: at.position.to_string() };
     Single { revision: None, parked_since: at.parked_since, body }
 }
 
 /// Sum of the totals of the lines, which all have the same currency. If the sum does not fit in 64 bits, the
 /// largest number is shown; an order with such a sum is refused.
-fn total(state: &QueryState, lines: &[CartLineAnswer]) -> MoneyShape {
+fn total(state: &QueryState, lines: &[CartLineResponse]) -> MoneyShape {
     let nothing = MoneyShape::from(Money::zero(state.ports.currency));
     let currency = lines.first().map_or(nothing.currency, |line| line.line_total.currency.clone());
     let amount = lines.iter().fold(0_i64, |sum, line| sum.saturating_add(line.line_total.amount));

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 #[schema(title = "DeadLetter")]
 #[schema(example = json!({"id": "01a1fd90-c14b-8c05-98a0-cc6f0b1eb611", "kind": "refund", "paymentId": "01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "orderId": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "amount": {"amount": 510, "currency": "GBP"}, "attempts": 1, "code": "refund-declined", "detail": "the account is closed", "failedAt": "2026-11-21T10:04:44.747991Z"}))]
-pub(crate) struct DeadLetterAnswer {
+pub(crate) struct DeadLetterResponse {
     id: String,
     kind: DeadLetterKind,
     payment_id: String,
@@ -35,7 +35,7 @@ enum DeadLetterKind {
     Void,
 }
 
-impl DeadLetterAnswer {
+impl DeadLetterResponse {
     /// Returns none if the provider did not refuse the refund or void.
     pub(crate) fn new(id: String, row: PaymentDebtRow) -> Option<Self> {
         let Failure { code, detail, at } = row.failure?;

@@ -9,11 +9,11 @@ use souk_projections::payment_debts::PaymentDebtRow;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::response::DeadLetterAnswer;
-use crate::answers::ListOf;
+use super::response::DeadLetterResponse;
 use crate::database::{AFTER_EVERY_TEXT, QueryState, document};
 use crate::pages::{Page, one_more};
 use crate::positions::ReadYourWrites;
+use crate::responses::ListOf;
 
 /// Name of the list in its cursors.
 const LIST: &str = "dead-letters";
@@ -43,14 +43,14 @@ struct DeadLettersQuery {
 #[utoipa::path(
     get, path = "/api/payments/provider/dead-letters", tag = "payments",
     params(DeadLettersQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<DeadLetterAnswer>))
+    responses((status = 200, body = ListOf<DeadLetterResponse>))
 )]
 async fn list(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
     StrictQuery(query): StrictQuery<DeadLettersQuery>,
-) -> Result<Json<ListOf<DeadLetterAnswer>>, Problem> {
+) -> Result<Json<ListOf<DeadLetterResponse>>, Problem> {
     let limit = paging::limit(query.limit)?;
     let cursor = paging::decode::<(i64, String)>(LIST, query.cursor.as_deref())?;
     let (failed_at, key) = cursor.unwrap_or((i64::MAX, AFTER_EVERY_TEXT.to_owned()));
@@ -65,7 +65,7 @@ async fn list(
         let failed_at = row.failure.as_ref().map_or(0, |failure| failure.at.as_microsecond());
         paging::encode(LIST, &(failed_at, id))
     });
-    let items = page.items.into_iter().filter_map(|(id, row)| DeadLetterAnswer::new(id, row)).collect();
+    let items = page.items.into_iter().filter_map(|(id, row)| DeadLetterResponse::new(id, row)).collect();
     let behind = state.positions.count_behind(MODELS);
     Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind }))
 }

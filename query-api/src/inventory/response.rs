@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Stock", example = json!({"sku": "85123A", "onHand": 100, "reserved": 3, "available": 97, "revision": 7, "position": "57"}))]
 #[schema(example = json!({"sku": "85123A", "onHand": 100, "reserved": 3, "available": 97, "revision": 7, "position": "42"}))]
-pub(crate) struct StockAnswer {
+pub(crate) struct StockResponse {
     /// SKU that the stock belongs to.
     sku: String,
     /// Number of units in the warehouse.
@@ -25,7 +25,7 @@ pub(crate) struct StockAnswer {
     position: String,
 }
 
-impl StockAnswer {
+impl StockResponse {
     /// `row` is none for a SKU without a stock entry.
     pub(crate) fn new(sku: String, row: Option<&StockRow>, position: Position) -> Self {
         let on_hand = row.map_or(0, |row| row.on_hand);

@@ -9,11 +9,11 @@ use souk_projections::stock::StockRow;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::response::StockAnswer;
-use crate::answers::{ListOf, Single};
+use super::response::StockResponse;
 use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed};
 use crate::pages::{Page, one_more};
 use crate::positions::ReadYourWrites;
+use crate::responses::{ListOf, Single};
 
 /// Name of the list in its cursors.
 const LIST: &str = "stock";
@@ -42,14 +42,14 @@ struct StockQuery {
 #[utoipa::path(
     get, path = "/api/inventory/stock", tag = "inventory",
     params(StockQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<StockAnswer>))
+    responses((status = 200, body = ListOf<StockResponse>))
 )]
 async fn list(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
     StrictQuery(query): StrictQuery<StockQuery>,
-) -> Result<Json<ListOf<StockAnswer>>, Problem> {
+) -> Result<Json<ListOf<StockResponse>>, Problem> {
     let limit = paging::limit(query.limit)?;
     let cursor = paging::decode::<(i64, String)>(LIST, query.cursor.as_deref())?;
     let (created_at, key) = cursor.unwrap_or((i64::MAX, AFTER_EVERY_TEXT.to_owned()));
@@ -62,7 +62,7 @@ async fn list(
     let page = page.try_map(|(sku, bytes)| Ok((sku, document::<StockRow>(&bytes)?)))?;
     let next_cursor =
         page.next_cursor(|(sku, row)| paging::encode(LIST, &(row.created_at.as_microsecond(), sku)));
-    let items = page.items.into_iter().map(|(sku, row)| StockAnswer::new(sku, Some(&row), position));
+    let items = page.items.into_iter().map(|(sku, row)| StockResponse::new(sku, Some(&row), position));
     let behind = state.positions.count_behind(MODELS);
     Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string(), behind }))
 }
@@ -73,14 +73,14 @@ async fn list(
 #[utoipa::path(
     get, path = "/api/inventory/stock/{sku}", tag = "inventory",
     params(("sku" = String, Path, example = "85123A"), ReadYourWrites),
-    responses((status = 200, body = StockAnswer, headers(("ETag" = String))))
+    responses((status = 200, body = StockResponse, headers(("ETag" = String))))
 )]
 async fn get(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
     Path(sku): Path<String>,
-) -> Result<Single<StockAnswer>, Problem> {
+) -> Result<Single<StockResponse>, Problem> {
     let sku = sku.trim().to_owned();
     let at = state.positions.wait_for_one(headers, MODELS, &sku).await?;
     let statement = sqlx::query_as::<_, (Option<Vec<u8>>, Option<String>)>(include_str!("get.sql"));
@@ -91,6 +91,6 @@ async fn get(
         return Err(at.not_found("SKU"));
     }
     let row = stock.map(|bytes| document::<StockRow>(&bytes)).transpose()?;
-    let body = StockAnswer::new(sku, row.as_ref(), at.position);
+    let body = StockResponse::new(sku, row.as_ref(), at.position);
     Ok(Single { revision: row.map(|row| row.revision), parked_since: at.parked_since, body })
 }

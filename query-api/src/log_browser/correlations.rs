@@ -11,7 +11,9 @@ use souk_eventsourcing::{CorrelationId, Position, RecordedEvent};
 use souk_http::correlation::in_log;
 use souk_http::{Caller, Problem};
 
-use super::response::{CorrelationAnswer, NodeAnswer, OutcomeAnswer, OutputEnd, OutputKind, ParkedHere};
+use super::response::{
+    CorrelationResponse, NodeResponse, OutcomeResponse, OutputEnd, OutputKind, ParkedHere,
+};
 use super::routes::LogBrowser;
 use crate::database::{failed, not_found, text_of};
 
@@ -31,13 +33,13 @@ type ParkedRow = (String, String, String, String, i64, String);
 #[utoipa::path(
     get, path = "/api/admin/correlations/{id}", tag = "operations",
     params(("id" = String, Path, pattern = "^[!-~]{1,128}$", example = "4f1e2c", description = "The `X-Correlation-Id` of the request")),
-    responses((status = 200, body = CorrelationAnswer))
+    responses((status = 200, body = CorrelationResponse))
 )]
 pub(crate) async fn read(
     State(state): State<LogBrowser>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<CorrelationAnswer>, Problem> {
+) -> Result<Json<CorrelationResponse>, Problem> {
     let allowed = "1 to 128 visible ASCII characters are allowed";
     let correlation = CorrelationId::parse(&id).ok_or_else(|| Problem::parameter("id", allowed))?;
     let logged_id = in_log(&state.query.ports.correlation_key, &correlation);
@@ -58,7 +60,7 @@ pub(crate) async fn read(
     let parked = parked_at(&state, &caller, &events).await?;
     let count = events.len();
     let roots = tree(events).into_iter().map(|node| answer(node, &parked)).collect();
-    Ok(Json(CorrelationAnswer { correlation_id: id, events: count, is_whole, items: roots }))
+    Ok(Json(CorrelationResponse { correlation_id: id, events: count, is_whole, items: roots }))
 }
 
 async fn read_events(
@@ -111,17 +113,17 @@ fn stream_and_revision(event: &RecordedEvent) -> (String, i64) {
     (event.stream.to_string(), i64::try_from(event.revision.0).unwrap_or(i64::MAX))
 }
 
-fn answer(node: Node, parked: &HashMap<(String, i64), Vec<ParkedHere>>) -> NodeAnswer {
+fn answer(node: Node, parked: &HashMap<(String, i64), Vec<ParkedHere>>) -> NodeResponse {
     let here = parked.get(&stream_and_revision(&node.event)).cloned().unwrap_or_default();
-    NodeAnswer {
+    NodeResponse {
         event: node.event.into(),
-        outputs: node.outputs.into_iter().map(OutcomeAnswer::from).collect(),
+        outputs: node.outputs.into_iter().map(OutcomeResponse::from).collect(),
         parked: here,
         children: node.children.into_iter().map(|child| answer(child, parked)).collect(),
     }
 }
 
-impl From<OutputStatus> for OutcomeAnswer {
+impl From<OutputStatus> for OutcomeResponse {
     fn from(outcome: OutputStatus) -> Self {
         Self {
             kind: match outcome.kind {

@@ -12,7 +12,7 @@ use crate::parked::response::ParkedKind;
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Event")]
 #[schema(example = json!({"id": "01a1fd90-c14b-8be2-bf3e-095a97217b25", "stream": "stock-85123A", "revision": 0, "position": "42", "type": "stock.counted", "schemaVersion": 1, "recordedAt": "2026-11-21T10:04:44.747991Z", "actor": "admin:ops", "correlationId": "4f1e2c", "causationId": null, "commandId": "01a1fd90-c14b-89c8-a4a3-2716aaacd32f", "contentType": "application/json", "data": {"onHand": 100}}))]
-pub struct EventAnswer {
+pub struct EventResponse {
     id: String,
     #[schema(example = "stock-85123A")]
     stream: String,
@@ -39,7 +39,7 @@ pub struct EventAnswer {
     data: Value,
 }
 
-impl From<RecordedEvent> for EventAnswer {
+impl From<RecordedEvent> for EventResponse {
     fn from(recorded: RecordedEvent) -> Self {
         let event = recorded.event;
         let as_text = |_| Value::String(String::from_utf8_lossy(&event.data).into_owned());
@@ -86,9 +86,9 @@ pub(crate) fn without_hidden(mut value: Value) -> Value {
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Stream")]
 #[schema(example = json!({"items": [{"id": "01a1fd90-c14b-8be2-bf3e-095a97217b25", "stream": "stock-85123A", "revision": 0, "position": "42", "type": "stock.counted", "schemaVersion": 1, "recordedAt": "2026-11-21T10:04:44.747991Z", "actor": "admin:ops", "correlationId": "4f1e2c", "causationId": null, "commandId": "01a1fd90-c14b-89c8-a4a3-2716aaacd32f", "contentType": "application/json", "data": {"onHand": 100}}], "nextCursor": null, "position": "57", "revision": 0, "state": {"counted": true, "onHand": 100, "reserved": 0}}))]
-pub(crate) struct StreamAnswer {
+pub(crate) struct StreamResponse {
     /// At most `limit` events, in the order of their revisions.
-    pub(crate) items: Vec<EventAnswer>,
+    pub(crate) items: Vec<EventResponse>,
     /// Value of `?cursor=` for the next page; null on the last page.
     pub(crate) next_cursor: Option<String>,
     /// Position of the last event in the log, read before the events.
@@ -107,7 +107,7 @@ pub(crate) struct StreamAnswer {
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Correlation")]
 #[schema(example = json!({"correlationId": "4f1e2c", "events": 1, "isWhole": true, "items": [{"event": {"id": "01a1fd90-c14b-8be2-bf3e-095a97217b25", "stream": "stock-85123A", "revision": 0, "position": "42", "type": "stock.counted", "schemaVersion": 1, "recordedAt": "2026-11-21T10:04:44.747991Z", "actor": "admin:ops", "correlationId": "4f1e2c", "causationId": null, "commandId": "01a1fd90-c14b-89c8-a4a3-2716aaacd32f", "contentType": "application/json", "data": {"onHand": 100}}, "outputs": [], "parked": [], "children": []}]}))]
-pub(crate) struct CorrelationAnswer {
+pub(crate) struct CorrelationResponse {
     /// Correlation id of the request.
     pub(crate) correlation_id: String,
     /// Number of events in the tree.
@@ -116,27 +116,27 @@ pub(crate) struct CorrelationAnswer {
     /// of data.
     pub(crate) is_whole: bool,
     /// Events of the request itself, each with the events that it caused.
-    pub(crate) items: Vec<NodeAnswer>,
+    pub(crate) items: Vec<NodeResponse>,
 }
 
 /// Event with its effects: outputs of processes, and further events.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Caused")]
-pub(crate) struct NodeAnswer {
-    pub(crate) event: EventAnswer,
+pub(crate) struct NodeResponse {
+    pub(crate) event: EventResponse,
     /// Outputs that a process decided on after the event.
-    pub(crate) outputs: Vec<OutcomeAnswer>,
+    pub(crate) outputs: Vec<OutcomeResponse>,
     /// Parked entities that could not apply the event.
     pub(crate) parked: Vec<ParkedHere>,
     /// Events that this event caused.
     #[schema(no_recursion)]
-    pub(crate) children: Vec<NodeAnswer>,
+    pub(crate) children: Vec<NodeResponse>,
 }
 
 /// Output of a process: a command, an effect or a timer.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Output")]
-pub(crate) struct OutcomeAnswer {
+pub(crate) struct OutcomeResponse {
     pub(crate) kind: OutputKind,
     /// Name of the output.
     #[schema(example = "reserve")]

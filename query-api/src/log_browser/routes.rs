@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::correlations;
-use super::response::{EventAnswer, StreamAnswer, without_hidden};
+use super::response::{EventResponse, StreamResponse, without_hidden};
 use crate::database::{QueryState, not_found};
 
 /// Name of the list in its cursors.
@@ -88,13 +88,13 @@ impl Until {
     get, path = "/api/admin/streams/{stream}", tag = "operations",
     params(("stream" = String, Path, pattern = r"^[a-z]+-(.|\s)+$", max_length = 300, example = "stock-85123A",
         description = "Name of the stream: a category in lower-case letters, a dash and an id, at most 300 bytes"), StreamQuery),
-    responses((status = 200, body = StreamAnswer))
+    responses((status = 200, body = StreamResponse))
 )]
 async fn read(
     State(state): State<LogBrowser>,
     Path(stream): Path<String>,
     StrictQuery(query): StrictQuery<StreamQuery>,
-) -> Result<Json<StreamAnswer>, Problem> {
+) -> Result<Json<StreamResponse>, Problem> {
     let limit = usize::try_from(paging::limit(query.limit)?).unwrap_or(usize::MAX);
     let from = paging::decode::<Revision>(LIST, query.cursor.as_deref())?.unwrap_or(Revision::FIRST);
     let stream = StreamName::parse(&stream).map_err(|error| Problem::parameter("stream", error))?;
@@ -110,9 +110,9 @@ async fn read(
     let shown = count_that_fits(&events).min(limit);
     let next_cursor = events.get(shown).map(|next| paging::encode(LIST, &next.revision));
     events.truncate(shown);
-    let items = events.into_iter().map(EventAnswer::from).collect();
+    let items = events.into_iter().map(EventResponse::from).collect();
     let position = position.to_string();
-    Ok(Json(StreamAnswer {
+    Ok(Json(StreamResponse {
         items,
         next_cursor,
         position,

@@ -8,7 +8,7 @@ use souk_http::{Caller, Problem};
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::OrderRow;
 
-use super::response::OrderAnswer;
+use super::response::OrderResponse;
 use super::statements;
 use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed, text_of};
 use crate::pages::{PAGE_BYTES_MAX, PAGE_LINES_MAX, Page, one_more, to_sql};
@@ -29,8 +29,8 @@ pub(crate) struct OrderWithLines {
 }
 
 impl OrderWithLines {
-    pub(crate) fn answer(self, keys: &OrderKeys, position: Position) -> OrderAnswer {
-        OrderAnswer::new(self.id, self.row, self.payment, self.lines, keys, position)
+    pub(crate) fn answer(self, keys: &OrderKeys, position: Position) -> OrderResponse {
+        OrderResponse::new(self.id, self.row, self.payment, self.lines, keys, position)
     }
 
     pub(crate) fn row(&self) -> &OrderRow {

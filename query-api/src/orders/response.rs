@@ -19,7 +19,7 @@ use crate::people::OrderKeys;
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Order")]
 #[schema(example = json!({"id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "revision": 2, "position": "42", "status": "CONFIRMED", "customerId": "ada", "code": "SK-7F3K-9QXM", "lines": [{"sku": "85123A", "name": "White hanging heart", "quantity": 2, "unitPrice": {"amount": 255, "currency": "GBP"}, "lineTotal": {"amount": 510, "currency": "GBP"}, "reservation": "CONFIRMED"}], "charges": [], "total": {"amount": 510, "currency": "GBP"}, "payment": {"id": "01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "status": "CAPTURED", "owed": null}, "reason": null, "timeline": [{"at": "2026-11-21T10:04:44.747991Z", "event": "placed", "detail": null}], "placedAt": "2026-11-21T10:04:44.747976Z", "shippingAddress": null, "addressErased": false}))]
-pub(crate) struct OrderAnswer {
+pub(crate) struct OrderResponse {
     id: String,
     /// Revision of the order, for `If-Match`.
     pub(crate) revision: u64,
@@ -32,17 +32,17 @@ pub(crate) struct OrderAnswer {
     /// Short code of the order, for people to read and type.
     #[schema(example = "SK-7F3K-9QXM")]
     code: String,
-    lines: Vec<OrderLineAnswer>,
+    lines: Vec<OrderLineResponse>,
     /// Shipping, tax and discounts.
-    charges: Vec<ChargeAnswer>,
+    charges: Vec<ChargeResponse>,
     /// Sum of the lines and charges.
     total: MoneyShape,
     /// Payment of the order; null until a payment is requested.
-    payment: Option<OrderPaymentAnswer>,
+    payment: Option<OrderPaymentResponse>,
     /// Reason why the order was cancelled or timed out.
-    reason: Option<ReasonAnswer>,
+    reason: Option<ReasonResponse>,
     /// Events of the order, oldest first.
-    timeline: Vec<MomentAnswer>,
+    timeline: Vec<MomentResponse>,
     #[schema(format = DateTime)]
     placed_at: String,
     /// Shipping address; null if the order has none, or if it is erased or can't be read.
@@ -59,7 +59,7 @@ pub(crate) struct OrderAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "OrderLine")]
-struct OrderLineAnswer {
+struct OrderLineResponse {
     #[schema(example = "85123A")]
     sku: String,
     /// Name of the product when the order was placed.
@@ -67,14 +67,14 @@ struct OrderLineAnswer {
     quantity: u32,
     unit_price: MoneyShape,
     line_total: MoneyShape,
-    reservation: ReservationAnswer,
+    reservation: ReservationResponse,
 }
 
 /// Status of the stock reservation of a line.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(title = "Reservation")]
-enum ReservationAnswer {
+enum ReservationResponse {
     Pending,
     Reserved,
     Confirmed,
@@ -85,7 +85,7 @@ enum ReservationAnswer {
 /// Amount that an order costs in addition to its goods; negative for a discount.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Charge")]
-struct ChargeAnswer {
+struct ChargeResponse {
     /// Kind of the charge, such as `shipping`. There is no fixed list of kinds.
     #[schema(example = "shipping")]
     kind: String,
@@ -96,7 +96,7 @@ struct ChargeAnswer {
 /// Payment of an order.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "OrderPayment")]
-struct OrderPaymentAnswer {
+struct OrderPaymentResponse {
     id: String,
     status: PaymentStatusShape,
     /// Sum of the refunds that the provider declined and that staff have not retried, settled or withdrawn;
@@ -107,7 +107,7 @@ struct OrderPaymentAnswer {
 /// Reason why an order was cancelled or timed out.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Reason")]
-struct ReasonAnswer {
+struct ReasonResponse {
     code: ReasonCodeShape,
     /// Reason in words; null if the person who wrote it was erased.
     detail: Option<String>,
@@ -116,7 +116,7 @@ struct ReasonAnswer {
 /// Event in the timeline of an order.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Moment")]
-struct MomentAnswer {
+struct MomentResponse {
     #[schema(format = DateTime)]
     at: String,
     /// Type of the event. Later versions of the shop may add types.
@@ -125,7 +125,7 @@ struct MomentAnswer {
     detail: Option<String>,
 }
 
-impl OrderAnswer {
+impl OrderResponse {
     pub(crate) fn new(
         id: String,
         row: OrderRow,
@@ -152,14 +152,14 @@ impl OrderAnswer {
         let reason = row
             .reason
             .as_ref()
-            .map(|reason| ReasonAnswer { code: reason.code.into(), detail: text(&reason.detail) });
-        let moment_answer = |moment: &Moment| MomentAnswer {
+            .map(|reason| ReasonResponse { code: reason.code.into(), detail: text(&reason.detail) });
+        let moment_answer = |moment: &Moment| MomentResponse {
             at: moment.at.to_string(),
             event: moment.event.clone(),
             detail: moment.detail.as_ref().and_then(text),
         };
         let timeline = row.timeline.iter().map(moment_answer).collect();
-        let payment = payment.map(|(status, owed)| OrderPaymentAnswer {
+        let payment = payment.map(|(status, owed)| OrderPaymentResponse {
             id: row.payment.to_string(),
             status,
             owed: (owed > 0).then(|| Money { amount: owed, ..row.total }.into()),
@@ -172,7 +172,7 @@ impl OrderAnswer {
             customer_id: row.customer.map(|customer| customer.to_string()),
             code: row.code,
             lines,
-            charges: row.charges.into_iter().map(ChargeAnswer::from).collect(),
+            charges: row.charges.into_iter().map(ChargeResponse::from).collect(),
             total: row.total.into(),
             payment,
             reason,
@@ -190,7 +190,7 @@ fn line_answers(
     row: &OrderRow,
     payment_status: Option<&PaymentStatusShape>,
     lines: Vec<(OrderLineRow, bool)>,
-) -> Vec<OrderLineAnswer> {
+) -> Vec<OrderLineResponse> {
     // A set keeps the search fast: an order can have 2,000 lines, and the reservations of all lines can fail.
     let failed: HashSet<&Sku> = row.failed_skus.iter().collect();
     // After the payment, the checkout confirms the reservations one by one, so a line whose units are no
@@ -206,19 +206,19 @@ fn line_answers(
             LineReservation::Reserved if !is_held && !is_paid => LineReservation::Released,
             reservation => reservation,
         };
-        OrderLineAnswer::new(line, reservation)
+        OrderLineResponse::new(line, reservation)
     };
     lines.into_iter().map(line_answer).collect()
 }
 
-impl OrderLineAnswer {
+impl OrderLineResponse {
     fn new(line: OrderLineRow, reservation: LineReservation) -> Self {
         let reservation = match reservation {
-            LineReservation::Pending => ReservationAnswer::Pending,
-            LineReservation::Reserved => ReservationAnswer::Reserved,
-            LineReservation::Confirmed => ReservationAnswer::Confirmed,
-            LineReservation::Released => ReservationAnswer::Released,
-            LineReservation::Failed => ReservationAnswer::Failed,
+            LineReservation::Pending => ReservationResponse::Pending,
+            LineReservation::Reserved => ReservationResponse::Reserved,
+            LineReservation::Confirmed => ReservationResponse::Confirmed,
+            LineReservation::Released => ReservationResponse::Released,
+            LineReservation::Failed => ReservationResponse::Failed,
         };
         let amount = line.unit_price.amount.saturating_mul(i64::from(line.quantity));
         Self {
@@ -232,7 +232,7 @@ impl OrderLineAnswer {
     }
 }
 
-impl From<Charge> for ChargeAnswer {
+impl From<Charge> for ChargeResponse {
     fn from(charge: Charge) -> Self {
         Self { kind: charge.kind, label: charge.label, amount: charge.amount.into() }
     }

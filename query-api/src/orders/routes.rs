@@ -15,12 +15,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::page::{OrderPageRequest, OrderSortKey, OrderWithLines, Row, group_rows};
-use super::response::OrderAnswer;
+use super::response::OrderResponse;
 use super::statements;
-use crate::answers::{ListOf, Single};
 use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed, not_found};
 use crate::people::{OrderKeys, keys_of};
 use crate::positions::ReadYourWrites;
+use crate::responses::{ListOf, Single};
 use crate::time_range;
 
 /// Name of the list in its cursors.
@@ -79,14 +79,14 @@ pub(crate) fn may_see(caller: &Caller, order: &OrderRow) -> bool {
 #[utoipa::path(
     get, path = "/api/orders", tag = "orders",
     params(OrdersQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<OrderAnswer>))
+    responses((status = 200, body = ListOf<OrderResponse>))
 )]
 async fn list(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
     StrictQuery(query): StrictQuery<OrdersQuery>,
-) -> Result<Json<ListOf<OrderAnswer>>, Problem> {
+) -> Result<Json<ListOf<OrderResponse>>, Problem> {
     let customer = listed_customer(&caller, query.customer_id.as_deref())?;
     let limit = paging::limit(query.limit)?;
     let from = time_range::from(query.from.as_deref())?;
@@ -117,14 +117,14 @@ async fn list(
     post, path = "/api/orders/lookup", tag = "orders",
     request_body = LookupShape,
     params(ReadYourWrites),
-    responses((status = 200, body = OrderAnswer, headers(("ETag" = String))))
+    responses((status = 200, body = OrderResponse, headers(("ETag" = String))))
 )]
 async fn lookup(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
     body: StrictJson<LookupShape>,
-) -> Result<Single<OrderAnswer>, Problem> {
+) -> Result<Single<OrderResponse>, Problem> {
     let (code, email) = body.value.read()?;
     let target = Target::Order(code.clone());
     // The wait for a position comes before the throttle: otherwise other lookups of the same code would wait
@@ -201,14 +201,14 @@ fn listed_customer(caller: &Caller, customer_id: Option<&str>) -> Result<Option<
 #[utoipa::path(
     get, path = "/api/orders/{id}", tag = "orders",
     params(("id" = String, Path, format = "uuid"), ReadYourWrites),
-    responses((status = 200, body = OrderAnswer, headers(("ETag" = String))))
+    responses((status = 200, body = OrderResponse, headers(("ETag" = String))))
 )]
 async fn get(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
     Path(id): Path<String>,
-) -> Result<Single<OrderAnswer>, Problem> {
+) -> Result<Single<OrderResponse>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
     let order = find_order(&state, &caller, &id, caller.is_admin()).await?;
     let order = order.filter(|order| may_see(&caller, &order.row)).ok_or_else(|| at.not_found("order"))?;

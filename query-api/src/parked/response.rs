@@ -17,7 +17,7 @@ pub(crate) enum ParkedKind {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Parked")]
 #[schema(example = json!({"owner": "orders", "kind": "key", "entity": "0199c2aa-0000-8000-8000-000000000001", "stream": "order-0199c2aa-0000-8000-8000-000000000001", "revision": 3, "position": "57", "error": "missing field `carrier`", "events": 2, "since": "2026-11-21T10:04:44.747991Z"}))]
-pub(crate) struct ParkedAnswer {
+pub(crate) struct ParkedResponse {
     /// Name of the read model or process.
     #[schema(example = "orders")]
     pub(crate) owner: String,

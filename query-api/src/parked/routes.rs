@@ -9,11 +9,11 @@ use souk_http::{Caller, Problem, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::response::ParkedAnswer;
-use crate::answers::ListOf;
+use super::response::ParkedResponse;
 use crate::database::{QueryState, text_of};
 use crate::pages::{Page, one_more};
 use crate::positions::ReadYourWrites;
+use crate::responses::ListOf;
 
 /// Name of the list in its cursors.
 const LIST: &str = "parked";
@@ -43,14 +43,14 @@ type Row = (String, String, String, String, i64, i64, String, i64, i64);
 #[utoipa::path(
     get, path = "/api/admin/parked", tag = "operations",
     params(ParkedQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<ParkedAnswer>))
+    responses((status = 200, body = ListOf<ParkedResponse>))
 )]
 async fn list(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
     StrictQuery(query): StrictQuery<ParkedQuery>,
-) -> Result<Json<ListOf<ParkedAnswer>>, Problem> {
+) -> Result<Json<ListOf<ParkedResponse>>, Problem> {
     let limit = paging::limit(query.limit)?;
     let cursor = paging::decode::<(String, String, String)>(LIST, query.cursor.as_deref())?;
     let (owner, kind, entity) = cursor.unwrap_or_default();
@@ -67,7 +67,7 @@ async fn list(
         let since = Timestamp::from_microsecond(since_us).unwrap_or_default().to_string();
         let position = position.to_string();
         let kind = text_of("kind of a parked entity", kind)?;
-        Ok(ParkedAnswer { owner, kind, entity, stream, revision, position, error, events, since })
+        Ok(ParkedResponse { owner, kind, entity, stream, revision, position, error, events, since })
     };
     let items = page.items.into_iter().map(answer).collect::<Result<_, Problem>>()?;
     Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind: None }))

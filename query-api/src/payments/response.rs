@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Payment")]
 #[schema(example = json!({"id": "01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "orderId": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "amount": {"amount": 510, "currency": "GBP"}, "status": "CAPTURED", "providerPaymentId": "sim_01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "attempts": 1, "refunds": [], "owed": null, "revision": 2, "position": "42"}))]
-pub(crate) struct PaymentAnswer {
+pub(crate) struct PaymentResponse {
     id: String,
     order_id: String,
     amount: MoneyShape,
@@ -22,7 +22,7 @@ pub(crate) struct PaymentAnswer {
     provider_payment_id: Option<String>,
     /// Number of calls to the provider, over all attempts to authorize the payment.
     attempts: u32,
-    refunds: Vec<RefundAnswer>,
+    refunds: Vec<RefundResponse>,
     /// Sum of the refunds that the provider declined and that staff have not retried, settled or withdrawn;
     /// null if there are none.
     owed: Option<MoneyShape>,
@@ -36,11 +36,11 @@ pub(crate) struct PaymentAnswer {
 /// Refund of a payment.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Refund")]
-struct RefundAnswer {
+struct RefundResponse {
     id: String,
     amount: MoneyShape,
     reason: String,
-    status: RefundStatusAnswer,
+    status: RefundStatusResponse,
 }
 
 /// Status of a refund.
@@ -50,7 +50,7 @@ struct RefundAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(title = "RefundStatus", example = "REFUNDED")]
-enum RefundStatusAnswer {
+enum RefundStatusResponse {
     Pending,
     Refunded,
     Failed,
@@ -58,7 +58,7 @@ enum RefundStatusAnswer {
     Doubled,
 }
 
-impl PaymentAnswer {
+impl PaymentResponse {
     pub(crate) fn new(id: String, row: PaymentRow, position: Position) -> Self {
         Self {
             id,
@@ -68,21 +68,21 @@ impl PaymentAnswer {
             status: row.status.into(),
             provider_payment_id: row.provider_payment_id,
             attempts: row.attempts,
-            refunds: row.refunds.into_iter().map(RefundAnswer::from).collect(),
+            refunds: row.refunds.into_iter().map(RefundResponse::from).collect(),
             revision: row.revision,
             position: position.to_string(),
         }
     }
 }
 
-impl From<Refund> for RefundAnswer {
+impl From<Refund> for RefundResponse {
     fn from(refund: Refund) -> Self {
         let status = match refund.status {
-            RefundStatus::Pending => RefundStatusAnswer::Pending,
-            RefundStatus::Refunded => RefundStatusAnswer::Refunded,
-            RefundStatus::Failed if refund.settled > 0 => RefundStatusAnswer::Settled,
-            RefundStatus::Failed => RefundStatusAnswer::Failed,
-            RefundStatus::Doubled => RefundStatusAnswer::Doubled,
+            RefundStatus::Pending => RefundStatusResponse::Pending,
+            RefundStatus::Refunded => RefundStatusResponse::Refunded,
+            RefundStatus::Failed if refund.settled > 0 => RefundStatusResponse::Settled,
+            RefundStatus::Failed => RefundStatusResponse::Failed,
+            RefundStatus::Doubled => RefundStatusResponse::Doubled,
         };
         Self { id: refund.id.to_string(), amount: refund.amount.into(), reason: refund.reason, status }
     }

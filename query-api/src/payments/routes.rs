@@ -10,12 +10,12 @@ use souk_projections::payments::PaymentRow;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::response::PaymentAnswer;
-use crate::answers::{ListOf, Single};
+use super::response::PaymentResponse;
 use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed};
 use crate::orders::routes::may_see;
 use crate::pages::{Page, one_more};
 use crate::positions::ReadYourWrites;
+use crate::responses::{ListOf, Single};
 
 /// Name of the list in its cursors.
 const LIST: &str = "payments";
@@ -42,14 +42,14 @@ struct PaymentsQuery {
 #[utoipa::path(
     get, path = "/api/payments", tag = "payments",
     params(PaymentsQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<PaymentAnswer>))
+    responses((status = 200, body = ListOf<PaymentResponse>))
 )]
 async fn list(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
     StrictQuery(query): StrictQuery<PaymentsQuery>,
-) -> Result<Json<ListOf<PaymentAnswer>>, Problem> {
+) -> Result<Json<ListOf<PaymentResponse>>, Problem> {
     let limit = paging::limit(query.limit)?;
     let cursor = paging::decode::<(i64, String)>(LIST, query.cursor.as_deref())?;
     let (requested_at, key) = cursor.unwrap_or((i64::MAX, AFTER_EVERY_TEXT.to_owned()));
@@ -62,7 +62,7 @@ async fn list(
     let page = page.try_map(|(id, bytes)| Ok((id, document::<PaymentRow>(&bytes)?)))?;
     let next_cursor =
         page.next_cursor(|(id, row)| paging::encode(LIST, &(row.requested_at.as_microsecond(), id)));
-    let items = page.items.into_iter().map(|(id, row)| PaymentAnswer::new(id, row, position)).collect();
+    let items = page.items.into_iter().map(|(id, row)| PaymentResponse::new(id, row, position)).collect();
     let behind = state.positions.count_behind(MODELS);
     Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind }))
 }
@@ -73,14 +73,14 @@ async fn list(
 #[utoipa::path(
     get, path = "/api/payments/{id}", tag = "payments",
     params(("id" = String, Path, format = "uuid"), ReadYourWrites),
-    responses((status = 200, body = PaymentAnswer, headers(("ETag" = String))))
+    responses((status = 200, body = PaymentResponse, headers(("ETag" = String))))
 )]
 async fn get(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
     Path(id): Path<String>,
-) -> Result<Single<PaymentAnswer>, Problem> {
+) -> Result<Single<PaymentResponse>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
     let statement = sqlx::query_as::<_, (Vec<u8>, Option<Vec<u8>>)>(include_str!("get.sql")).bind(&id);
     let found =
@@ -90,6 +90,6 @@ async fn get(
     if !caller.is_admin() && !order.is_some_and(|order| may_see(&caller, &order)) {
         return Err(at.not_found("payment"));
     }
-    let body = PaymentAnswer::new(id, document(&payment)?, at.position);
+    let body = PaymentResponse::new(id, document(&payment)?, at.position);
     Ok(Single { revision: Some(body.revision), parked_since: at.parked_since, body })
 }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Product")]
 #[schema(example = json!({"id": "01a1fd90-b598-835c-a543-be32c70af18d", "revision": 0, "position": "42", "name": "White hanging heart", "description": "", "category": "home/lighting", "attributes": {"colour": "white"}, "active": true, "variants": [{"sku": "85123A", "options": {"size": "M"}, "price": {"amount": 255, "currency": "GBP"}, "images": [], "available": 97}], "createdAt": "2026-11-21T10:04:41.767279Z", "updatedAt": "2026-11-21T10:04:41.767279Z"}))]
-pub(crate) struct ProductAnswer {
+pub(crate) struct ProductResponse {
     /// Id of the product.
     #[schema(example = "0199c2aa-bbcc-7000-8000-000000000001")]
     id: String,
@@ -33,7 +33,7 @@ pub(crate) struct ProductAnswer {
     /// True if customers can see the product.
     active: bool,
     /// Variants of the product: at least one.
-    variants: Vec<VariantAnswer>,
+    variants: Vec<VariantResponse>,
     /// Time at which the product was created.
     #[schema(format = DateTime)]
     created_at: String,
@@ -51,7 +51,7 @@ pub(crate) struct ProductAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Variant")]
-pub(crate) struct VariantAnswer {
+pub(crate) struct VariantResponse {
     /// SKU of the variant.
     #[schema(example = "85123A")]
     sku: String,
@@ -69,7 +69,7 @@ pub(crate) struct VariantAnswer {
 /// Available units by SKU.
 pub(crate) type Available = HashMap<String, i64>;
 
-impl ProductAnswer {
+impl ProductResponse {
     pub(crate) fn new(id: String, row: ProductRow, available: &Available, position: Position) -> Self {
         let content = row.content;
         Self {
@@ -88,9 +88,9 @@ impl ProductAnswer {
     }
 }
 
-fn with_stock(variant: Variant, available: &Available) -> VariantAnswer {
+fn with_stock(variant: Variant, available: &Available) -> VariantResponse {
     let sku = variant.sku.to_string();
-    VariantAnswer {
+    VariantResponse {
         available: available.get(&sku).copied().unwrap_or(0),
         sku,
         options: variant.options,

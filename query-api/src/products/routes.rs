@@ -13,12 +13,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::response::{Available, ProductAnswer};
+use super::response::{Available, ProductResponse};
 use super::statements;
-use crate::answers::{ListOf, Single};
 use crate::database::{AFTER_EVERY_TEXT, QueryState, currency, document, failed};
 use crate::pages::{PAGE_BYTES_MAX, Page, one_more, to_sql};
 use crate::positions::{ReadAt, ReadYourWrites};
+use crate::responses::{ListOf, Single};
 
 /// Maximum number of characters of the search text.
 const Q_CHARS_MAX: usize = 200;
@@ -172,14 +172,14 @@ type Row = (String, Option<Vec<u8>>, Option<String>, Option<i64>, Option<i64>);
 #[utoipa::path(
     get, path = "/api/products", tag = "products",
     params(ProductsQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<ProductAnswer>))
+    responses((status = 200, body = ListOf<ProductResponse>))
 )]
 async fn list(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
     StrictQuery(query): StrictQuery<ProductsQuery>,
-) -> Result<Json<ListOf<ProductAnswer>>, Problem> {
+) -> Result<Json<ListOf<ProductResponse>>, Problem> {
     let limit = paging::limit(query.limit)?;
     let sort = query.sort.unwrap_or_default();
     let currency = currency(&state, query.currency.as_deref())?;
@@ -224,7 +224,7 @@ async fn list(
     let (products, available) = group_rows(rows)?;
     let page = Page::of(products, found, limit);
     let next_cursor = page.next_cursor(|(id, row)| sort.cursor(currency, id, row));
-    let items = page.items.into_iter().map(|(id, row)| ProductAnswer::new(id, row, &available, position));
+    let items = page.items.into_iter().map(|(id, row)| ProductResponse::new(id, row, &available, position));
     Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string(), behind }))
 }
 
@@ -265,14 +265,14 @@ fn group_rows(rows: Vec<Row>) -> Result<(Vec<(String, ProductRow)>, Available), 
 #[utoipa::path(
     get, path = "/api/products/{id}", tag = "products",
     params(("id" = String, Path, format = "uuid"), ReadYourWrites),
-    responses((status = 200, body = ProductAnswer, headers(("ETag" = String))))
+    responses((status = 200, body = ProductResponse, headers(("ETag" = String))))
 )]
 async fn get(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
     Path(id): Path<String>,
-) -> Result<Single<ProductAnswer>, Problem> {
+) -> Result<Single<ProductResponse>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
     let (mut products, available) = find_product(&state, &caller, &id).await?;
     let found = products.pop().filter(|(_, row)| row.content.active || caller.is_admin());
@@ -291,7 +291,7 @@ async fn find_product(
     group_rows(statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?)
 }
 
-fn answer(id: String, row: ProductRow, available: &Available, at: ReadAt) -> Single<ProductAnswer> {
-    let body = ProductAnswer::new(id, row, available, at.position);
+fn answer(id: String, row: ProductRow, available: &Available, at: ReadAt) -> Single<ProductResponse> {
+    let body = ProductResponse::new(id, row, available, at.position);
     Single { revision: Some(body.revision), parked_since: at.parked_since, body }
 }

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Projections")]
 #[schema(example = json!({"items": [{"name": "orders", "version": 1, "position": "42", "lag": 0, "state": "LIVE", "parked": 0}], "head": "42"}))]
-pub(crate) struct ProjectionsAnswer {
-    pub(crate) items: Vec<ProjectionAnswer>,
+pub(crate) struct ProjectionsResponse {
+    pub(crate) items: Vec<ProjectionResponse>,
     /// Position of the last event in the log.
     #[schema(example = "60")]
     pub(crate) head: String,
@@ -17,7 +17,7 @@ pub(crate) struct ProjectionsAnswer {
 /// Status of a read model.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Projection")]
-pub(crate) struct ProjectionAnswer {
+pub(crate) struct ProjectionResponse {
     #[schema(example = "orders")]
     pub(crate) name: String,
     /// Version of the code that writes the rows. A new version needs a rebuild.

@@ -7,7 +7,7 @@ use souk_http::{Caller, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::response::{ProjectionAnswer, ProjectionState, ProjectionsAnswer};
+use super::response::{ProjectionResponse, ProjectionState, ProjectionsResponse};
 use crate::database::{QueryState, failed};
 use crate::positions::ReadYourWrites;
 
@@ -19,13 +19,13 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
 #[utoipa::path(
     get, path = "/api/admin/projections", tag = "operations",
     params(ReadYourWrites),
-    responses((status = 200, body = ProjectionsAnswer))
+    responses((status = 200, body = ProjectionsResponse))
 )]
 async fn list(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
-) -> Result<Json<ProjectionsAnswer>, Problem> {
+) -> Result<Json<ProjectionsResponse>, Problem> {
     state.positions.wait_during_builds(headers).await?;
     let statement = sqlx::query_as::<_, (String, i64, String, i64, i64)>(include_str!("list.sql"));
     let rows =
@@ -42,7 +42,7 @@ async fn list(
     };
     let has_builds = rows.iter().any(|(_, _, state, ..)| state != "live");
     let rebuilding = if has_builds { (state.ports.rebuilding)() } else { Vec::new() };
-    let items = rows.into_iter().map(|(name, version, state, position, parked)| ProjectionAnswer {
+    let items = rows.into_iter().map(|(name, version, state, position, parked)| ProjectionResponse {
         version,
         position: position.to_string(),
         lag: head_number.saturating_sub(position).max(0),
@@ -54,5 +54,5 @@ async fn list(
         name,
         parked,
     });
-    Ok(Json(ProjectionsAnswer { items: items.collect(), head: head.to_string() }))
+    Ok(Json(ProjectionsResponse { items: items.collect(), head: head.to_string() }))
 }

@@ -8,11 +8,11 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Sales")]
 #[schema(example = json!({"days": [{"day": "2026-11-21", "orders": 12, "units": 40, "revenue": {"amount": 10200, "currency": "GBP"}}], "total": {"orders": 12, "units": 40, "revenue": {"amount": 10200, "currency": "GBP"}}, "position": "42"}))]
-pub(crate) struct SalesAnswer {
+pub(crate) struct SalesResponse {
     /// Days with sales or refunds, oldest first.
-    pub(crate) days: Vec<DayAnswer>,
+    pub(crate) days: Vec<DayResponse>,
     /// Sum of these days.
-    pub(crate) total: TotalAnswer,
+    pub(crate) total: TotalResponse,
     /// Log position that the read models have reached.
     #[schema(example = "57")]
     pub(crate) position: String,
@@ -26,7 +26,7 @@ pub(crate) struct SalesAnswer {
 /// Sales of one day.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "SalesDay")]
-pub(crate) struct DayAnswer {
+pub(crate) struct DayResponse {
     /// UTC day.
     #[schema(example = "2026-11-21")]
     pub(crate) day: String,
@@ -41,7 +41,7 @@ pub(crate) struct DayAnswer {
 /// Sales of several days.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "SalesTotal")]
-pub(crate) struct TotalAnswer {
+pub(crate) struct TotalResponse {
     pub(crate) orders: i64,
     pub(crate) units: i64,
     pub(crate) revenue: MoneyShape,

@@ -9,7 +9,7 @@ use souk_http::{Caller, Problem, StrictQuery};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::response::{DayAnswer, SalesAnswer, TotalAnswer};
+use super::response::{DayResponse, SalesResponse, TotalResponse};
 use crate::database::{AFTER_EVERY_TEXT, QueryState, currency, failed};
 use crate::positions::ReadYourWrites;
 use crate::time_range;
@@ -43,14 +43,14 @@ struct SalesQuery {
 #[utoipa::path(
     get, path = "/api/orders/admin/sales", tag = "orders",
     params(SalesQuery, ReadYourWrites),
-    responses((status = 200, body = SalesAnswer))
+    responses((status = 200, body = SalesResponse))
 )]
 async fn report(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
     StrictQuery(query): StrictQuery<SalesQuery>,
-) -> Result<Json<SalesAnswer>, Problem> {
+) -> Result<Json<SalesResponse>, Problem> {
     let currency = currency(&state, query.currency.as_deref())?;
     let from = time_range::day("from", query.from.as_deref())?;
     let to = time_range::day("to", query.to.as_deref())?;
@@ -68,13 +68,13 @@ async fn report(
     let money = |amount| MoneyShape { amount, currency: currency.to_owned() };
     let sum = |of: fn(&(String, i64, i64, i64)) -> i64| rows.iter().map(of).fold(0_i64, i64::saturating_add);
     let total =
-        TotalAnswer { orders: sum(|row| row.1), units: sum(|row| row.2), revenue: money(sum(|row| row.3)) };
-    let days = rows.iter().map(|(key, orders, units, revenue)| DayAnswer {
+        TotalResponse { orders: sum(|row| row.1), units: sum(|row| row.2), revenue: money(sum(|row| row.3)) };
+    let days = rows.iter().map(|(key, orders, units, revenue)| DayResponse {
         day: key.split_once(':').map_or(key.as_str(), |(_, day)| day).to_owned(),
         orders: *orders,
         units: *units,
         revenue: money(*revenue),
     });
     let behind = state.positions.count_behind(&["orders", "payments"]);
-    Ok(Json(SalesAnswer { days: days.collect(), total, position: position.to_string(), behind }))
+    Ok(Json(SalesResponse { days: days.collect(), total, position: position.to_string(), behind }))
 }

@@ -13,19 +13,21 @@ use futures_util::stream;
 use serde::Serialize;
 use souk_domain::{CartId, CustomerId};
 use souk_http::headers::ReadHeaders;
-use souk_http::sign_ins::SignInAnswer;
+use souk_http::sign_ins::SignInResponse;
 use souk_http::{Caller, Problem};
 use uuid::Uuid;
 
-use super::response::{ExportAnswer, MailAnswer, PreferencesAnswer, SessionAnswer, UserAnswer, entries};
+use super::response::{
+    ExportResponse, MailResponse, PreferencesResponse, SessionResponse, UserResponse, entries,
+};
 use super::routes::OwnAccount;
-use crate::answers::behind_since;
-use crate::cart::response::CartAnswer;
+use crate::cart::response::CartResponse;
 use crate::cart::routes as cart;
 use crate::database::{QueryPorts, QueryState};
 use crate::orders::page::{OrderPageRequest, OrderSortKey, OrderWithLines, newest_page_start};
 use crate::people::OrderKeys;
 use crate::positions::ReadYourWrites;
+use crate::responses::behind_since;
 use crate::running_exports::ExportPermit;
 
 /// Maximum number of orders on a page of the export. A page with long orders has fewer.
@@ -41,7 +43,7 @@ const SIGN_INS_MAX: usize = 10_000;
 /// first to the end or has closed its connection.
 #[utoipa::path(get, path = "/api/users/me/export", tag = "users",
     params(ReadYourWrites),
-    responses((status = 200, body = ExportAnswer)))]
+    responses((status = 200, body = ExportResponse)))]
 pub(super) async fn export(
     State(state): State<QueryState>,
     caller: Caller,
@@ -76,7 +78,7 @@ struct Export {
     caller: Caller,
     person: CustomerId,
     own: OwnAccount,
-    cart: CartAnswer,
+    cart: CartResponse,
     /// Number of sign-ins written so far.
     sign_ins: usize,
     next: Part,
@@ -130,11 +132,11 @@ impl Export {
     fn head(&mut self, json: &mut Json) -> Result<(), Problem> {
         let OwnAccount { id, row, keys, .. } = &self.own;
         json.raw("{");
-        json.field("user", &UserAnswer::new(id, row, keys, self.own.position()))?;
+        json.field("user", &UserResponse::new(id, row, keys, self.own.position()))?;
         json.raw(",");
         json.field("addresses", &entries(row, keys))?;
         json.raw(",");
-        json.field("preferences", &PreferencesAnswer::from(&row.preferences))?;
+        json.field("preferences", &PreferencesResponse::from(&row.preferences))?;
         json.raw(",\"orders\":[");
         self.next = Part::Orders { page_start: newest_page_start(), is_first: true };
         Ok(())
@@ -168,7 +170,7 @@ impl Export {
     async fn middle(&mut self, json: &mut Json) -> Result<(), Problem> {
         let QueryPorts { credentials, clock, .. } = &self.state.ports;
         let sessions = credentials.families_of(&self.person, clock.now()).await?;
-        let sessions: Vec<SessionAnswer> = sessions.into_iter().map(SessionAnswer::from).collect();
+        let sessions: Vec<SessionResponse> = sessions.into_iter().map(SessionResponse::from).collect();
         json.raw("],");
         json.field("cart", &self.cart)?;
         json.raw(",");
@@ -186,7 +188,7 @@ impl Export {
         let has_more = page.len() > remaining;
         page.truncate(remaining);
         let last = page.last().map(|sign_in| sign_in.id).or(before);
-        json.items(self.sign_ins == 0, page.iter().cloned().map(SignInAnswer::from))?;
+        json.items(self.sign_ins == 0, page.iter().cloned().map(SignInResponse::from))?;
         self.sign_ins += page.len();
         self.next = if is_last || has_more {
             Part::Tail { all_sign_ins: !has_more }
@@ -199,7 +201,7 @@ impl Export {
     async fn tail(&mut self, json: &mut Json, all_sign_ins: bool) -> Result<(), Problem> {
         let QueryPorts { credentials, outbox, .. } = &self.state.ports;
         let mails = outbox.sent_to(&self.person).await.map_err(|error| Problem::internal(&error))?;
-        let mails: Vec<MailAnswer> = mails.into_iter().map(MailAnswer::from).collect();
+        let mails: Vec<MailResponse> = mails.into_iter().map(MailResponse::from).collect();
         json.raw("],");
         json.field("allSignIns", &all_sign_ins)?;
         json.raw(",");

@@ -10,11 +10,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::export;
-use super::response::{BookAnswer, PreferencesAnswer, UserAnswer};
-use crate::answers::Single;
+use super::response::{BookResponse, PreferencesResponse, UserResponse};
 use crate::database::{QueryState, document, failed, not_found};
 use crate::people::keys_of;
 use crate::positions::{ReadAt, ReadYourWrites};
+use crate::responses::Single;
 
 /// Read models of users.
 const MODELS: &[&str] = &["users"];
@@ -65,38 +65,38 @@ impl OwnAccount {
 
 /// Shows the caller's account.
 #[utoipa::path(get, path = "/api/users/me", tag = "users", params(ReadYourWrites),
-    responses((status = 200, body = UserAnswer, headers(("ETag" = String)))))]
+    responses((status = 200, body = UserResponse, headers(("ETag" = String)))))]
 async fn get(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
-) -> Result<Single<UserAnswer>, Problem> {
+) -> Result<Single<UserResponse>, Problem> {
     let own = OwnAccount::read(&state, &caller, headers).await?;
-    Ok(own.single(UserAnswer::new(&own.id, &own.row, &own.keys, own.position())))
+    Ok(own.single(UserResponse::new(&own.id, &own.row, &own.keys, own.position())))
 }
 
 /// Lists the caller's addresses.
 #[utoipa::path(get, path = "/api/users/me/addresses", tag = "users",
     params(ReadYourWrites),
-    responses((status = 200, body = BookAnswer, headers(("ETag" = String)))))]
+    responses((status = 200, body = BookResponse, headers(("ETag" = String)))))]
 async fn addresses(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
-) -> Result<Single<BookAnswer>, Problem> {
+) -> Result<Single<BookResponse>, Problem> {
     let own = OwnAccount::read(&state, &caller, headers).await?;
-    Ok(own.single(BookAnswer::new(&own.row, &own.keys, own.position())))
+    Ok(own.single(BookResponse::new(&own.row, &own.keys, own.position())))
 }
 
 /// Shows the caller's preferences.
 #[utoipa::path(get, path = "/api/users/me/preferences", tag = "users",
     params(ReadYourWrites),
-    responses((status = 200, body = PreferencesAnswer, headers(("ETag" = String)))))]
+    responses((status = 200, body = PreferencesResponse, headers(("ETag" = String)))))]
 async fn preferences(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
-) -> Result<Single<PreferencesAnswer>, Problem> {
+) -> Result<Single<PreferencesResponse>, Problem> {
     let own = OwnAccount::read(&state, &caller, headers).await?;
     Ok(own.single((&own.row.preferences).into()))
 }

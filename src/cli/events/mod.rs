@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use souk_domain::text::shown;
 use souk_eventsourcing::{EventStore as _, Filter, Position, RecordedEvent, Revision, StreamName};
-use souk_query_api::EventAnswer;
+use souk_query_api::EventResponse;
 use souk_sqlite_log::LogReader;
 
 use crate::configuration::Configuration;
@@ -119,7 +119,7 @@ async fn tail(reader: &LogReader, count: u64, follow: bool, json: bool) -> anyho
 fn print(recorded: &RecordedEvent, json: bool) -> anyhow::Result<()> {
     if json {
         // The JSON has the same shape as in the API.
-        return output::json(&EventAnswer::from(recorded.clone()));
+        return output::json(&EventResponse::from(recorded.clone()));
     }
     let event = &recorded.event;
     output::line(format!(

@@ -9,7 +9,7 @@ use crate::closed_texts::SignInKindShape;
 /// Entry of the sign-in audit: one action such as a sign-in, a sign-out or a change of password.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SignInAnswer {
+pub struct SignInResponse {
     /// Id of the entry.
     pub id: String,
     /// Time of the action (RFC 3339, UTC).
@@ -24,7 +24,7 @@ pub struct SignInAnswer {
     pub user_agent: Option<String>,
 }
 
-impl From<SignIn> for SignInAnswer {
+impl From<SignIn> for SignInResponse {
     fn from(sign_in: SignIn) -> Self {
         Self {
             id: sign_in.id.to_string(),

@@ -7,6 +7,7 @@ mod catalogue;
 mod crates;
 mod dependencies;
 mod files;
+mod glossary;
 mod language;
 mod records;
 mod release;
