@@ -12,6 +12,7 @@ pub mod import;
 pub mod inventory;
 pub mod listing;
 pub mod maintenance;
+pub mod order_notes;
 pub mod orders;
 pub mod origin;
 pub mod payments;
@@ -87,6 +88,8 @@ pub fn router(ports: Ports) -> OpenApiRouter {
         .routes(routes!(orders::routes::take_back))
         .routes(routes!(orders::routes::change_address))
         .routes(routes!(orders::routes::run_timers))
+        .routes(routes!(order_notes::routes::write))
+        .routes(routes!(order_notes::routes::rewrite, order_notes::routes::remove))
         .routes(routes!(payments::routes::request))
         .routes(routes!(payments::routes::refund))
         .routes(routes!(payments::dead_letters::requeue))

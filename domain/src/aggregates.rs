@@ -25,6 +25,7 @@ macro_rules! for_each_aggregate {
             stock: $crate::stock::Stock,
             webhooks: $crate::webhook::Webhook,
             users: $crate::user::User,
+            order_notes: $crate::order_notes::OrderNotes,
         }
     };
 }

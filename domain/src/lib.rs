@@ -1,8 +1,8 @@
 //! The rules of the shop. They are pure: no I/O, no async code, no clock, no randomness.
 //!
 //! There is a folder for each aggregate: `product`, `claim`, `stock`, `cart`, `order`, `payment`, `webhook`,
-//! `skips` and `user`. Each folder has the same files: `command`, `event`, `state`, `decide`, `evolve` and
-//! `rejection`.
+//! `skips`, `user` and `order_notes`. Each folder has the same files: `command`, `event`, `state`, `decide`,
+//! `evolve` and `rejection`.
 
 pub mod address;
 pub mod aggregates;
@@ -17,6 +17,7 @@ pub mod limits;
 pub mod money;
 pub mod names;
 pub mod order;
+pub mod order_notes;
 pub mod payment;
 pub mod personal_text;
 pub mod product;
@@ -34,8 +35,8 @@ pub use email::Email;
 pub use field_error::FieldError;
 pub use money::{Currency, Money, MoneyError};
 pub use names::{
-    AddressId, CartId, CustomerId, DebtId, EmailHash, InvalidText, OrderId, OrderRef, PaymentId, ProductId,
-    RefundId, ReversalId, Sku, UserId, VoidId,
+    AddressId, CartId, CustomerId, DebtId, EmailHash, InvalidText, NoteId, OrderId, OrderRef, PaymentId,
+    ProductId, RefundId, ReversalId, Sku, UserId, VoidId,
 };
 pub use personal_text::PersonalText;
 pub use text::{TextError, TextRule};

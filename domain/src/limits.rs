@@ -32,6 +32,10 @@ pub const NAME_CHARS_MAX: usize = 500;
 pub const DESCRIPTION_BYTES_MAX: usize = 64 * 1024;
 /// Maximum characters of a reason, a carrier, a tracking number, a category, or the name of an attribute.
 pub const TEXT_CHARS_MAX: usize = 500;
+/// Maximum notes that one order has at a time.
+pub const NOTES_MAX: usize = 200;
+/// Maximum characters of a note on an order.
+pub const NOTE_CHARS_MAX: usize = 2_000;
 /// Maximum characters of a person's name, a label, a phone number, or a line of an address.
 pub const SHORT_CHARS_MAX: usize = 200;
 /// Maximum characters of a token of the payment provider.

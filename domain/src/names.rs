@@ -41,6 +41,10 @@ uuid_name!(
     OrderId
 );
 uuid_name!(
+    /// Id of a note that staff wrote on an order.
+    NoteId
+);
+uuid_name!(
     /// Id of a payment. Its stream is `payment-ID`. Each order has one payment, whose id is derived from the
     /// order's id.
     PaymentId

@@ -1,8 +1,8 @@
 //! The rule for each text that the shop stores.
 
 use crate::limits::{
-    ATTRIBUTE_BYTES_MAX, DESCRIPTION_BYTES_MAX, IMAGE_URL_CHARS_MAX, NAME_CHARS_MAX, ORDER_CODE_CHARS_MAX,
-    PAYMENT_TOKEN_CHARS_MAX, SHORT_CHARS_MAX, TEXT_CHARS_MAX,
+    ATTRIBUTE_BYTES_MAX, DESCRIPTION_BYTES_MAX, IMAGE_URL_CHARS_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX,
+    ORDER_CODE_CHARS_MAX, PAYMENT_TOKEN_CHARS_MAX, SHORT_CHARS_MAX, TEXT_CHARS_MAX,
 };
 
 use crate::text::TextRule;
@@ -15,6 +15,8 @@ pub const SHORT_NEEDED: TextRule = TextRule::line(1, SHORT_CHARS_MAX);
 pub const REASON: TextRule = TextRule::lines(0, TEXT_CHARS_MAX);
 /// A required reason.
 pub const REASON_NEEDED: TextRule = TextRule::lines(1, TEXT_CHARS_MAX);
+/// Note on an order.
+pub const NOTE: TextRule = TextRule::lines(1, NOTE_CHARS_MAX);
 /// Name of a carrier.
 pub const CARRIER: TextRule = TextRule::line(1, TEXT_CHARS_MAX);
 /// Tracking number; may be empty.

@@ -261,6 +261,10 @@ pub const ROUTES: &[Route] = &[
     fieldless(post("/api/orders/{id}/deliver", Access::Admin)),
     post("/api/orders/{id}/return", Access::Admin),
     put("/api/orders/{id}/shipping-address", Access::Admin),
+    get("/api/orders/{id}/notes", Access::Admin),
+    post("/api/orders/{id}/notes", Access::Admin),
+    put("/api/orders/{id}/notes/{note}", Access::Admin),
+    delete("/api/orders/{id}/notes/{note}", Access::Admin),
     fieldless(keyless(post("/api/orders/admin/saga/timeouts/run", Access::Admin))),
     // payments
     get("/api/payments", Access::Admin),

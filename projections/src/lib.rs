@@ -16,6 +16,7 @@ pub mod erased_people;
 pub mod kept_webhooks;
 pub mod open_claims;
 pub mod order_lines;
+pub mod order_notes;
 pub mod orders;
 pub mod payment_debts;
 pub mod payments;
@@ -50,6 +51,7 @@ pub fn all() -> Vec<Box<dyn ErasedProjector>> {
         ProjectorFold::<kept_webhooks::KeptWebhooks>::boxed(),
         ProjectorFold::<users::Users>::boxed(),
         ProjectorFold::<erased_people::ErasedPeople>::boxed(),
+        ProjectorFold::<order_notes::OrderNotes>::boxed(),
     ]
 }
 

@@ -14,6 +14,7 @@ mod database;
 mod dead_letters;
 mod inventory;
 mod log_browser;
+mod order_notes;
 pub mod orders;
 mod pages;
 mod parked;
@@ -47,6 +48,7 @@ pub fn router(state: QueryState) -> OpenApiRouter {
         .merge(cart::routes::router())
         .merge(sales::routes::router())
         .merge(orders::routes::router())
+        .merge(order_notes::routes::router())
         .merge(users::routes::router())
         .merge(payments::routes::router())
         .merge(dead_letters::routes::router())

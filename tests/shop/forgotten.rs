@@ -134,7 +134,8 @@ fn a_secret_is_found_in_every_encoding() {
     }
 }
 
-/// Creates a customer with a profile, an address, a paid order, a cancelled order and a cart.
+/// Creates a customer with a profile, an address, a paid order, a cancelled order with a note of staff, and a
+/// cart.
 pub(crate) async fn create_customer(shop: &Shop) -> Person {
     let zoe = sign_up(shop, SECRETS[0], SECRETS[1]).await;
     let profile = json!({"name": SECRETS[1], "phone": SECRETS[5]});
@@ -152,10 +153,13 @@ pub(crate) async fn create_customer(shop: &Shop) -> Person {
         [("authorization", bearer.as_str()), ("x-correlation-id", CORRELATION), ("prefer", "wait=20")];
     let (status, placed) = shop.send("POST", "/api/orders", &again, &headers).await;
     assert_eq!((status, placed["status"].as_str()), (201, Some("CONFIRMED")), "{placed}");
-    let path = format!("/api/orders/{}/cancel", placed["id"].as_str().unwrap());
+    let order_path = format!("/api/orders/{}", placed["id"].as_str().unwrap());
+    let note = json!({"text": format!("call {}", SECRETS[1])});
+    assert_eq!(shop.post(&format!("{order_path}/notes"), &note).await.0, 201);
+    let path = format!("{order_path}/cancel");
     let (status, cancelled) = zoe.send(shop, "POST", &path, &json!({"reason": SECRETS[7]})).await;
     assert_eq!(status, 200, "{cancelled}");
-    shop.wait_until(path.trim_end_matches("/cancel"), |order| order["payment"]["status"] == "REFUNDED").await;
+    shop.wait_until(&order_path, |order| order["payment"]["status"] == "REFUNDED").await;
     let item = json!({"sku": "LAMP", "quantity": 1});
     let (status, added) = zoe.send(shop, "POST", "/api/cart/items", &item).await;
     assert_eq!(status, 200, "{added}");

@@ -41,6 +41,7 @@ const TESTED: &[(&str, &str, &str)] = &[
     ("price-changed", HERE, "advice_about_carts_helps"),
     ("cart-empty", HERE, "advice_about_carts_helps"),
     ("order-not-cancellable", HERE, "advice_about_orders_helps"),
+    ("too-many-notes", "command-api/tests/api/order_notes.rs", "an_order_has_a_limited_number_of_notes"),
     ("order-not-shippable", HERE, "advice_about_orders_helps"),
     ("order-address-erased", HERE, "advice_about_an_order_without_an_address_helps"),
     (

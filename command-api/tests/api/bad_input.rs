@@ -207,7 +207,7 @@ async fn the_openapi_document_has_every_route_and_its_problems() {
     let api = souk_command_api::router(shop.ports.clone()).into_openapi();
     let api = serde_json::to_value(&api).unwrap();
     let paths = api["paths"].as_object().unwrap();
-    assert_eq!(paths.values().map(|path| path.as_object().unwrap().len()).sum::<usize>(), 55);
+    assert_eq!(paths.values().map(|path| path.as_object().unwrap().len()).sum::<usize>(), 58);
     for (path, operations) in paths {
         for (method, operation) in operations.as_object().unwrap() {
             if path == "/.well-known/jwks.json" {

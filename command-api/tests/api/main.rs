@@ -16,6 +16,7 @@ mod documented;
 mod erased_meanwhile;
 mod inventory;
 mod maintenance;
+mod order_notes;
 mod orders;
 mod orders_from_cart;
 mod payments;

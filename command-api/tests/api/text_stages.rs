@@ -131,6 +131,15 @@ async fn prepare_order(shop: &TestShop, route: &str, path: &str) -> Option<Prepa
             let correction = json!({"carrier": "Royal Mail", "trackingNumber": "AB123456789GB"});
             (of(&order).replace("{number}", "1"), vec![correction])
         }
+        "POST /api/orders/{id}/notes" => {
+            (of(&confirmed(shop).await), vec![json!({"text": "call the buyer"})])
+        }
+        "PUT /api/orders/{id}/notes/{note}" => {
+            let order = confirmed(shop).await;
+            let note = Call::post(&format!("/api/orders/{order}/notes"), &json!({"text": "first"}));
+            let note = shop.admin(note).await.done(201).text("id");
+            (of(&order).replace("{note}", &note), vec![json!({"text": "call the buyer"})])
+        }
         "POST /api/orders/{id}/return" => {
             let order = confirmed(shop).await;
             for (step, body) in [("ship", r#"{"carrier":"Royal Mail"}"#), ("deliver", "")] {

@@ -16,6 +16,7 @@ async fn every_read_is_in_the_api_description() {
         "/api/orders/admin/sales",
         "/api/orders/lookup",
         "/api/orders/{id}",
+        "/api/orders/{id}/notes",
         "/api/payments",
         "/api/payments/provider/dead-letters",
         "/api/payments/{id}",

@@ -10,6 +10,7 @@ mod documented;
 mod documents;
 mod export;
 mod inventory;
+mod order_notes;
 mod orders;
 mod pages;
 mod payments;

@@ -65,6 +65,10 @@ async fn every_statement_uses_an_index() {
             include_str!("../../src/dead_letters/list.sql"),
             "payment_debts_v1 USING INDEX payment_debts_v1_0 (",
         ),
+        (
+            include_str!("../../src/order_notes/list.sql"),
+            "order_notes_v1 USING INDEX order_notes_v1_0 (order_id=? AND number>?)",
+        ),
         (include_str!("../../src/inventory/list.sql"), "stock_v1 USING INDEX stock_v1_0 ("),
         (
             include_str!("../../src/inventory/get.sql"),
@@ -96,6 +100,7 @@ async fn statements_limit_pages_without_sorting() {
     for sql in [
         include_str!("../../src/payments/list.sql"),
         include_str!("../../src/dead_letters/list.sql"),
+        include_str!("../../src/order_notes/list.sql"),
         include_str!("../../src/inventory/list.sql"),
     ] {
         let steps = plan(&pool, sql).await;

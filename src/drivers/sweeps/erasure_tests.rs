@@ -12,10 +12,11 @@ use souk_command_api::users::erasure::{erase_customer, erase_guest};
 use souk_domain::AggregatePorts;
 use souk_domain::address::Address;
 use souk_domain::order::{Draft, Order, OrderCommand, OrderRejection, OrderStatus};
+use souk_domain::order_notes::{OrderNotes, OrderNotesCommand};
 use souk_domain::user::command::Registration;
 use souk_domain::user::event::UserRole;
 use souk_domain::user::{User, UserCommand};
-use souk_domain::{CustomerId, Email, EmailHash, OrderId, UserId};
+use souk_domain::{CustomerId, Email, EmailHash, NoteId, OrderId, UserId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::store::FoundCommand;
 use souk_eventsourcing::testkit::KeysInMemory;
@@ -190,6 +191,33 @@ async fn a_guest_erasure_is_not_found_if_the_order_was_attached_meanwhile() {
     assert_eq!(erased.map_err(|problem| problem.code()), Err("not-found"));
     let loaded = ports.aggregates.orders.load(&Order::stream(order)).await.unwrap().unwrap();
     assert_eq!(loaded.state.customer(), Some(&customer));
+}
+
+#[tokio::test]
+async fn notes_on_an_attached_order_are_sealed_with_the_key_of_the_customer() {
+    let test = TestShop::open().await;
+    let customer = account(&test).await;
+    let order = ended_order(&test).await;
+    let ports = &test.shop.ports;
+    let stream = OrderNotes::stream(order);
+    let text = Personal::new(order.guest(), "text", "call Ada".to_owned());
+    let write = OrderNotesCommand::Write { author: CustomerId::parse("ops").unwrap(), text };
+    let request = test.request(stream.clone(), write);
+    let note = NoteId(request.origin.command_id.creates("note"));
+    ports.aggregates.order_notes.execute(request).await.unwrap();
+    let mut steps = 0;
+    while !ports.people.is_erased(&order.guest()).await.unwrap() {
+        steps += 1;
+        assert!(steps < 100, "the order was not attached");
+        test.sweep(guests::UnattachedOrders::new(&sweep_context(&test)), SignedDuration::from_hours(1)).await;
+    }
+    let events = test.shop.log.read_stream(&stream, Revision::FIRST, 100).await.unwrap();
+    let types: Vec<&str> = events.iter().map(RecordedEvent::event_type).collect();
+    assert_eq!(types, ["notes.written", "notes.resealed"]);
+    let loaded = ports.aggregates.order_notes.load(&stream).await.unwrap().unwrap();
+    let stored = loaded.state.text(note).unwrap();
+    let keys = ports.people.to_open(vec![customer.person()]).await.unwrap();
+    assert_eq!((stored.person(), stored.reveal(&keys).as_deref()), (&customer.person(), Some("call Ada")));
 }
 
 /// Copies the files of the credentials from one folder to another.

@@ -1,6 +1,6 @@
 //! Sweep that attaches guest orders to customers. If the e-mail address of a guest order belongs to a user,
-//! the order becomes an order of this customer. Its personal data is encrypted with the key of the customer,
-//! and the key of the order is destroyed.
+//! the order becomes an order of this customer. Its personal data, and then the notes of staff on it, are
+//! encrypted with the key of the customer, and the key of the order is destroyed.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 use souk_command_api::Ports;
 use souk_domain::order::{Order, OrderCommand, OrderStatus};
+use souk_domain::order_notes::{OrderNotes, OrderNotesCommand};
 use souk_domain::{CustomerId, Email, OrderId};
 use souk_eventsourcing::personal::Linked;
 use souk_eventsourcing::{CommandRequest, KeysUnavailable, Personal, Position, Revision};
@@ -199,9 +200,10 @@ impl UnattachedOrders {
         if !is_paid_or_over(&row, ports) {
             return Ok(());
         }
-        if row.customer.is_some() {
-            // The read models already have the order under its customer, so the key of the guest is no longer
-            // needed.
+        if let Some(customer) = &row.customer {
+            // The read models already have the order under its customer, so only notes still need the key of
+            // the guest.
+            self.reseal_notes(ports, order, customer).await?;
             return ports.people.erase(&guest, ports.clock.now()).await.map_err(text);
         }
         // The order of an erased guest is not attached, and no order is attached to an erased customer.
@@ -228,6 +230,28 @@ impl UnattachedOrders {
         let request = CommandRequest { if_match: Some(Revision(row.revision).into()), ..request };
         ports.aggregates.orders.execute(request).await.map_err(text)?;
         Ok(())
+    }
+
+    /// Seals the notes on an order that are sealed with the key of the guest with the key of the customer.
+    /// Fails if a note changed meanwhile, so that the key of the guest is still needed.
+    async fn reseal_notes(&self, ports: &Ports, order: OrderId, customer: &CustomerId) -> Result<(), String> {
+        let guest = order.guest();
+        let stream = OrderNotes::stream(order);
+        let notes = &ports.aggregates.order_notes;
+        let Some(before) = notes.load(&stream).await.map_err(text)? else { return Ok(()) };
+        let keys = ports.people.to_open(vec![guest.clone()]).await.map_err(text)?;
+        for (note, stored) in before.state.sealed_for(&guest) {
+            let Some(words) = stored.reveal(&keys) else { continue };
+            let resealed = Personal::new(customer.person(), "text", words);
+            let command = OrderNotesCommand::Reseal { note, stored: stored.clone(), text: resealed };
+            let request = CommandRequest::new(stream.clone(), command, origin(ports, self.name()));
+            notes.execute(request).await.map_err(text)?;
+        }
+        let after = notes.load(&stream).await.map_err(text)?;
+        let is_left = after.is_some_and(|after| {
+            after.state.sealed_for(&guest).any(|(_, stored)| stored.reveal(&keys).is_some())
+        });
+        if is_left { Err("a note on the order changed meanwhile".to_owned()) } else { Ok(()) }
     }
 }
 

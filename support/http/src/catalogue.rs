@@ -255,6 +255,18 @@ pub const CATALOGUE: &[Entry] = &[
         "The key that decrypts the address is missing. Restore the keys of personal data, give the order an address, or cancel the order.",
     ),
     entry(
+        "order-erased",
+        409,
+        "The personal data of the order was erased",
+        "A note on the order can't be kept, because no key is left that could encrypt it.",
+    ),
+    entry(
+        "too-many-notes",
+        409,
+        "The order has too many notes",
+        "Delete a note before you write another one.",
+    ),
+    entry(
         "order-not-deliverable",
         409,
         "The order can't be marked as delivered",
