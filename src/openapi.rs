@@ -306,13 +306,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn operations_have_unique_names_and_no_repeated_parameters() {
+    async fn operations_have_problems_unique_names_and_no_repeated_parameters() {
         let document = document().await;
         let mut names = std::collections::BTreeSet::new();
         for (path, operations) in document["paths"].as_object().unwrap() {
             for (method, operation) in operations.as_object().unwrap() {
                 let name = operation["operationId"].as_str().unwrap();
                 assert!(names.insert(name.to_owned()), "{method} {path}: {name}");
+                let problem = &operation["responses"]["default"]["content"]["application/problem+json"];
+                assert!(problem.is_object(), "{method} {path}");
                 let parameters = operation["parameters"].as_array();
                 let listed: Vec<_> = parameters.into_iter().flatten().map(|one| &one["name"]).collect();
                 let unique: std::collections::BTreeSet<_> = listed.iter().map(ToString::to_string).collect();

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 #[schema(title = "OrderNote")]
 #[schema(example = json!({"id": "01a1fd90-c14b-8d05-98a0-cc6f0b1eb611", "author": "ops", "text": "The buyer asks for a call before the delivery.", "writtenAt": "2026-11-21T10:04:44.747991Z", "rewrittenBy": null, "rewrittenAt": null}))]
-pub(crate) struct OrderNoteAnswer {
+pub(crate) struct OrderNoteResponse {
     id: String,
     /// Subject of the caller who wrote the note.
     #[schema(example = "ops")]
@@ -27,7 +27,7 @@ pub(crate) struct OrderNoteAnswer {
     rewritten_at: Option<String>,
 }
 
-impl OrderNoteAnswer {
+impl OrderNoteResponse {
     pub(crate) fn new(id: String, row: OrderNoteRow, order: &OrderRow, keys: &KeyRing) -> Self {
         // A restored backup of the store of keys may contain a key that was destroyed after the backup. The
         // log decides: the text stays hidden even if its key exists.

@@ -10,12 +10,12 @@ use souk_projections::orders::OrderRow;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::response::OrderNoteAnswer;
-use crate::answers::ListOf;
+use super::response::OrderNoteResponse;
 use crate::database::{QueryState, document};
 use crate::pages::{Page, one_more};
 use crate::people::keys_of;
 use crate::positions::ReadYourWrites;
+use crate::responses::ListOf;
 
 /// Name of the list in its cursors.
 const LIST: &str = "order-notes";
@@ -51,7 +51,7 @@ struct OrderNotesQuery {
 #[utoipa::path(
     get, path = "/api/orders/{id}/notes", tag = "orders",
     params(("id" = String, Path, format = "uuid"), OrderNotesQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<OrderNoteAnswer>))
+    responses((status = 200, body = ListOf<OrderNoteResponse>))
 )]
 async fn list(
     State(state): State<QueryState>,
@@ -59,7 +59,7 @@ async fn list(
     headers: ReadHeaders,
     Path(id): Path<String>,
     StrictQuery(query): StrictQuery<OrderNotesQuery>,
-) -> Result<Json<ListOf<OrderNoteAnswer>>, Problem> {
+) -> Result<Json<ListOf<OrderNoteResponse>>, Problem> {
     let limit = paging::limit(query.limit)?;
     let cursor = paging::decode::<i64>(LIST, query.cursor.as_deref())?;
     let at = state.positions.wait_for_one(headers, ORDER_MODELS, &id).await?;
@@ -79,7 +79,8 @@ async fn list(
     });
     let notes: Vec<(String, OrderNoteRow)> = page.items.into_iter().flatten().collect();
     let keys = keys_of(&state, notes.iter().map(|(_, row)| row.text.person().clone())).await?;
-    let items = notes.into_iter().map(|(note, row)| OrderNoteAnswer::new(note, row, &order, &keys)).collect();
+    let items =
+        notes.into_iter().map(|(note, row)| OrderNoteResponse::new(note, row, &order, &keys)).collect();
     let behind = state.positions.count_behind(MODELS);
     Ok(Json(ListOf { items, next_cursor, position: at.position.to_string(), behind }))
 }
