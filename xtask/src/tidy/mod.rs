@@ -9,6 +9,7 @@ mod dependencies;
 mod files;
 mod glossary;
 mod language;
+mod mutants;
 mod records;
 mod release;
 mod security;
