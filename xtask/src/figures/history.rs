@@ -1,4 +1,4 @@
-//! Subjects of commits: `area: Verb object`, at most 72 characters; several areas are separated by commas.
+//! Subjects of commits: `area: Verb object` with one area, at most 72 characters.
 //!
 //! The commits after the one that `.ci/subjects-checked-after` names are held to it.
 
@@ -22,10 +22,8 @@ fn fault(subject: &str) -> Option<String> {
     let is_letter =
         |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-/.".contains(letter);
     let is_area = |area: &str| !area.is_empty() && area.chars().all(is_letter);
-    let is_formed = subject.split_once(": ").is_some_and(|(areas, change)| {
-        areas.split(", ").all(is_area)
-            && change.starts_with(|first: char| first.is_uppercase())
-            && !change.ends_with('.')
+    let is_formed = subject.split_once(": ").is_some_and(|(area, change)| {
+        is_area(area) && change.starts_with(|first: char| first.is_uppercase()) && !change.ends_with('.')
     });
     (!is_formed).then(|| "not `area: Verb object`".to_owned())
 }
@@ -63,8 +61,7 @@ mod tests {
         for (subject, is_right) in [
             ("gateway: Delay 404s of owner-only routes", true),
             ("infra/redis: Count by address", true),
-            ("domain, web: Name limits alike", true),
-            ("domain and web: Name limits alike", false),
+            ("domain, web: Name limits alike", false),
             ("Tell what is not there", false),
             ("gateway: delay 404s", false),
             ("gateway: Delay 404s.", false),
