@@ -2,12 +2,12 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use souk_domain::order::OrderState;
+use souk_domain::order::{Order, OrderState};
 use souk_domain::order_notes::{OrderNotes, OrderNotesCommand};
 use souk_domain::text::rules::NOTE;
 use souk_domain::{CustomerId, NoteId, OrderId};
-use souk_eventsourcing::Personal;
 use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::{CommandRequest, Personal};
 use souk_http::headers::WriteHeaders;
 use souk_http::shapes::{WriteResponse, Written, read_text};
 use souk_http::{Caller, Problem, StrictJson};
@@ -15,6 +15,7 @@ use souk_http::{Caller, Problem, StrictJson};
 use crate::orders::access::load_order;
 use crate::origin::Write;
 use crate::ports::Ports;
+use crate::rejected::problem;
 use crate::reply::{Reply, send};
 use crate::users::erasure;
 
@@ -38,11 +39,12 @@ pub async fn write(
     let (order, loaded) = load_order(&ports, &caller, &id).await?;
     let route = format!("POST /api/orders/{order}/notes");
     let request = Write::new(&ports, &caller, &headers, &route, &body.raw);
-    let text = personal(&ports, order, &loaded.state, &request.origin, text).await?;
+    let sealed = personal(&ports, order, &loaded.state, &request.origin, text.clone()).await?;
     let note = NoteId(request.origin.command_id.creates("note"));
-    let command = OrderNotesCommand::Write { author, text };
+    let command = OrderNotesCommand::Write { author, text: sealed };
     let command = request.request(OrderNotes::stream(order), command);
     let response = send(&*ports.aggregates.order_notes, command, &note).await?;
+    reseal_if_moved(&ports, order, &loaded.state, note, text, &request.origin).await?;
     let location = Some(format!("/api/orders/{order}/notes/{note}"));
     Ok(WriteResponse { status: StatusCode::CREATED, location, ..response })
 }
@@ -65,9 +67,12 @@ pub async fn rewrite(
     let route = format!("PUT /api/orders/{order}/notes/{note}");
     let request = Write::new(&ports, &caller, &headers, &route, &body.raw);
     let equal = equal_text(&ports, order, note, &text).await?;
-    let text = personal(&ports, order, &loaded.state, &request.origin, text).await?;
-    let command = OrderNotesCommand::Rewrite { note, author, text, equal };
-    send(&*ports.aggregates.order_notes, request.request(OrderNotes::stream(order), command), &note).await
+    let sealed = personal(&ports, order, &loaded.state, &request.origin, text.clone()).await?;
+    let command = OrderNotesCommand::Rewrite { note, author, text: sealed, equal };
+    let command = request.request(OrderNotes::stream(order), command);
+    let response = send(&*ports.aggregates.order_notes, command, &note).await?;
+    reseal_if_moved(&ports, order, &loaded.state, note, text, &request.origin).await?;
+    Ok(response)
 }
 
 /// Removes a note from an order. For admins.
@@ -133,4 +138,35 @@ async fn personal(
     }
     erasure::forget_order(ports, order, person, origin).await?;
     Ok(Personal::new(own, "text", text))
+}
+
+/// Seals a note with the key of the customer if the order moved from the guest to a customer while the request ran.
+///
+/// The sweep that moves an order seals its notes again and then destroys the key of the guest. It does not know a
+/// note that is appended between these two steps. `before` is the order from which the request took the person.
+pub async fn reseal_if_moved(
+    ports: &Ports,
+    order: OrderId,
+    before: &OrderState,
+    note: NoteId,
+    text: String,
+    origin: &Origin,
+) -> Result<(), Problem> {
+    let now = ports.aggregates.orders.load(&Order::stream(order)).await?;
+    let Some(person) = now.as_ref().and_then(|now| now.state.person()) else { return Ok(()) };
+    if before.person() == Some(person) {
+        return Ok(());
+    }
+    let stream = OrderNotes::stream(order);
+    let notes = ports.aggregates.order_notes.load(&stream).await?;
+    let Some(stored) = notes.as_ref().and_then(|notes| notes.state.text(note)) else { return Ok(()) };
+    // A later write of another request has the current person already.
+    if before.person() != Some(stored.person()) {
+        return Ok(());
+    }
+    let text = Personal::new(person.clone(), "text", text);
+    let command = OrderNotesCommand::Reseal { note, stored: stored.clone(), text };
+    let request = CommandRequest::new(stream, command, origin.step("reseal"));
+    ports.aggregates.order_notes.execute(request).await.map_err(problem)?;
+    Ok(())
 }

@@ -1,9 +1,12 @@
 //! Tests of `/api/orders/{id}/notes`.
 
 use serde_json::{Value, json};
-use souk_domain::order::Order;
+use souk_command_api::order_notes::routes::reseal_if_moved;
+use souk_domain::order::{Order, OrderCommand};
 use souk_domain::order_notes::{OrderNotes, OrderNotesEvent};
-use souk_domain::{CustomerId, OrderId};
+use souk_domain::{CustomerId, NoteId, OrderId};
+use souk_eventsourcing::CorrelationId;
+use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_http::Role;
 use uuid::Uuid;
 
@@ -182,4 +185,29 @@ async fn wrong_texts_and_unknown_fields_are_named() {
         let response = response.refused(422, "validation-failed");
         assert_eq!(response.body["errors"][0]["pointer"], Value::from(pointer));
     }
+}
+
+#[tokio::test]
+async fn a_note_on_an_order_that_moves_to_a_customer_meanwhile_is_sealed_for_the_customer() {
+    let shop = TestShop::stocked().await;
+    let guest_order = json!({"cart": true, "email": "ada@example.org", "payment": {"token": "tok_ok"}});
+    let added = shop.send(Call::post("/api/cart/items", &json!({"sku": "heart", "quantity": 1}))).await;
+    let token = added.head("x-cart-token").to_owned();
+    let call = Call::post("/api/orders", &guest_order).header("x-cart-token", &token);
+    let order = shop.send(call).await.done(202).text("id");
+    let id = order_id(&order);
+    let before = shop.ports.aggregates.orders.load(&Order::stream(id)).await.unwrap().unwrap();
+    let note = NoteId(write(&shop, &order, "call Ada").await.done(201).text("id").parse().unwrap());
+    let ada = CustomerId::parse("ada").unwrap();
+    let attach = OrderCommand::Attach { customer: ada.clone(), email: None, shipping_address: None };
+    shop.as_checkout(&order, attach).await;
+    let origin =
+        Origin::new(Uuid::from_u128(7), Actor::new("admin", "ops"), CorrelationId::from(Uuid::nil()));
+    for _ in 0..2 {
+        let text = "call Ada".to_owned();
+        reseal_if_moved(&shop.ports, id, &before.state, note, text, &origin).await.unwrap();
+        let OrderNotesEvent::Resealed(resealed) = last(&shop, &order) else { panic!("not resealed") };
+        assert_eq!(resealed.text.person(), &ada.person());
+    }
+    assert_eq!(event_types(&shop, &order), ["notes.written", "notes.resealed"]);
 }
