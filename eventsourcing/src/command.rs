@@ -129,7 +129,7 @@ pub enum CommandError<R: Rejection> {
     #[error("an earlier command with this id has other content")]
     KeyReused,
     /// The aggregate's revision does not meet the `if_match` condition of the request.
-    #[error("the stream is at revision {current:?}")]
+    #[error("{}", end_of_stream(*.current))]
     RevisionMismatch {
         /// Current revision of the stream; `None` if the stream has no event.
         current: Option<Revision>,
@@ -160,6 +160,13 @@ pub enum CommandError<R: Rejection> {
     /// The log failed. The result of the command is unknown.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Describes the last event of a stream. `current` is `None` if the stream has no event.
+fn end_of_stream(current: Option<Revision>) -> String {
+    current.map_or("the stream has no event".to_owned(), |current| {
+        format!("the stream is at revision {current}")
+    })
 }
 
 /// Port that sends commands to the aggregates of one kind, and loads these aggregates.
