@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 /// Stock of a SKU.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(title = "Stock", example = json!({"sku": "85123A", "onHand": 100, "reserved": 3, "available": 97, "revision": 7, "position": "57"}))]
+#[schema(title = "Stock")]
 #[schema(example = json!({"sku": "85123A", "onHand": 100, "reserved": 3, "available": 97, "revision": 7, "position": "42"}))]
 pub(crate) struct StockResponse {
     /// SKU that the stock belongs to.
