@@ -36,6 +36,18 @@ pub(crate) fn is_visible(c: char) -> bool {
     !c.is_whitespace() && !c.is_control() && !is_hidden(c) && !is_filler
 }
 
+/// Returns true for a character that can be seen, or that is a space. Control characters, format characters
+/// (Unicode general category Cf), and line and paragraph separators are not printable.
+pub(crate) fn is_printable(c: char) -> bool {
+    let is_format = matches!(c,
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+        | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+        | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e007f}');
+    !c.is_control() && !is_format
+}
+
 /// Returns a text that is safe to print on a terminal. Control characters and hidden characters are written
 /// as escapes such as `\u{1b}`, so that a text from a file or a request moves no cursor and changes no color.
 pub fn shown(text: &str) -> Cow<'_, str> {

@@ -1,9 +1,10 @@
-//! E-mail addresses.
+//! E-mail addresses and their hashes.
 
 use std::fmt;
 
+use crate::InvalidText;
+use crate::ids::text_id;
 use crate::limits::EMAIL_CHARS_MAX;
-use crate::names::{EmailHash, InvalidText};
 
 /// Error for a text without an `@`.
 const NO_AT: InvalidText =
@@ -60,6 +61,26 @@ impl Email {
 impl fmt::Debug for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(personal)")
+    }
+}
+
+text_id!(
+    /// The keyed hash of an e-mail address, or the random alias that stands for the address in the log: 64
+    /// hexadecimal digits. The address can be found from the hash only with the key, and never from the
+    /// alias.
+    EmailHash
+);
+
+impl EmailHash {
+    /// Returns the keyed hash of an address that is trimmed and in lower case.
+    pub fn of(key: &[u8; 32], email: &str) -> Self {
+        Self(blake3::keyed_hash(key, email.as_bytes()).to_hex().as_str().into())
+    }
+
+    /// Parses a hash or an alias.
+    pub fn parse(text: &str) -> Result<Self, InvalidText> {
+        let is_hash = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if is_hash { Ok(Self(text.into())) } else { Err(InvalidText("64 hexadecimal digits are allowed")) }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! There is a folder for each aggregate: `product`, `claim`, `stock`, `cart`, `order`, `payment`, `webhook`,
 //! `skips`, `user` and `order_notes`. Each folder has the same files: `command`, `event`, `state`, `decide`,
-//! `evolve` and `rejection`.
+//! `evolve` and `rejection`, and `id` if the aggregate has ids.
 
 pub mod address;
 pub mod aggregates;
@@ -13,9 +13,9 @@ pub mod email;
 pub mod field_error;
 pub mod fold;
 pub mod folding;
+mod ids;
 pub mod limits;
 pub mod money;
-pub mod names;
 pub mod order;
 pub mod order_notes;
 pub mod payment;
@@ -31,12 +31,16 @@ pub mod webhook;
 
 pub use address::Address;
 pub use aggregates::{AggregatePorts, OpenPort};
-pub use email::Email;
+pub use cart::id::CartId;
+pub use email::{Email, EmailHash};
 pub use field_error::FieldError;
+pub use ids::InvalidText;
 pub use money::{Currency, Money, MoneyError};
-pub use names::{
-    AddressId, CartId, CustomerId, DebtId, EmailHash, InvalidText, NoteId, OrderId, OrderRef, PaymentId,
-    ProductId, RefundId, ReversalId, Sku, UserId, VoidId,
-};
+pub use order::id::{OrderId, ReversalId};
+pub use order_notes::id::NoteId;
+pub use payment::id::{DebtId, PaymentId, RefundId, VoidId};
 pub use personal_text::PersonalText;
+pub use product::id::{ProductId, Sku};
+pub use stock::id::OrderRef;
 pub use text::{TextError, TextRule};
+pub use user::id::{AddressId, CustomerId, UserId};

@@ -4,8 +4,8 @@
 use souk_eventsourcing::{KeyRing, Person};
 
 use souk_domain::money::Money;
-use souk_domain::names::{PaymentId, RefundId, VoidId};
 use souk_domain::personal_text::PersonalText;
+use souk_domain::{PaymentId, RefundId, VoidId};
 
 /// Request to hold the money of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]

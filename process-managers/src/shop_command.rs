@@ -6,10 +6,10 @@ use souk_eventsourcing::{CommandId, Decider, StreamName};
 use uuid::Uuid;
 
 use souk_domain::cart::{Cart, CartCommand};
-use souk_domain::names::{CartId, OrderId, OrderRef, PaymentId, Sku};
 use souk_domain::order::{Order, OrderCommand};
 use souk_domain::payment::{Payment, PaymentCommand};
 use souk_domain::stock::{Stock, StockCommand};
+use souk_domain::{CartId, OrderId, OrderRef, PaymentId, Sku};
 
 /// A command and the id of the aggregate that receives it.
 #[derive(Clone, Debug)]

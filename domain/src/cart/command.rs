@@ -1,8 +1,8 @@
 //! Commands to a cart.
 
 use crate::money::Money;
-use crate::names::{CartId, CustomerId, OrderId, ProductId, Sku};
 use crate::order::event::Draft;
+use crate::{CartId, CustomerId, OrderId, ProductId, Sku};
 
 use super::event::CartLine;
 

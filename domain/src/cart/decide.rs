@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::limits::{LINE_UNITS_MAX, LINES_MAX, TOTAL_MINOR_MAX};
 use crate::money::{Currency, Money};
-use crate::names::{CartId, CustomerId, OrderId, Sku};
 use crate::order::event::Draft;
+use crate::{CartId, CustomerId, OrderId, Sku};
 
 use super::command::CartCommand;
 use super::event::{

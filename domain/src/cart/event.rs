@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use souk_eventsourcing::event_enum;
 
 use crate::money::Money;
-use crate::names::{CartId, CustomerId, OrderId, ProductId, Sku};
 use crate::order::event::Draft;
+use crate::{CartId, CustomerId, OrderId, ProductId, Sku};
 
 /// A line of a cart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

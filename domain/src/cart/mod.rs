@@ -16,6 +16,7 @@ pub mod command;
 pub mod decide;
 pub mod event;
 pub mod evolve;
+pub(crate) mod id;
 pub mod rejection;
 pub mod state;
 
@@ -27,7 +28,7 @@ pub use state::{CartLineState, CartState};
 
 use souk_eventsourcing::{Context, Decider, StreamName};
 
-use crate::names::CartId;
+use crate::CartId;
 
 /// The aggregate: one cart.
 #[derive(Debug)]

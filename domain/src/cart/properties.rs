@@ -14,7 +14,7 @@ use super::tests::{add, customer, draft, line, sku};
 use super::*;
 use crate::limits::{LINE_UNITS_MAX, SECOND_CLICK_S};
 use crate::money::{Currency, Money};
-use crate::names::{OrderId, Sku};
+use crate::{OrderId, Sku};
 
 const LIMIT: u64 = LINE_UNITS_MAX as u64;
 

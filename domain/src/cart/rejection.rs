@@ -2,9 +2,9 @@
 
 use souk_eventsourcing::Rejection;
 
+use crate::Sku;
 use crate::limits::{LINE_UNITS_MAX, LINES_MAX, TOTAL_MINOR_MAX};
 use crate::money::Currency;
-use crate::names::Sku;
 
 /// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::limits::SECOND_CLICK_S;
 use crate::money::Money;
-use crate::names::{CartId, CustomerId, OrderId, ProductId, Sku};
+use crate::{CartId, CustomerId, OrderId, ProductId, Sku};
 
 use super::event::CartLine;
 

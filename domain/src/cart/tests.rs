@@ -13,9 +13,9 @@ use super::state::{MERGES_MAX, ORDERS_OUT_MAX};
 use super::*;
 use crate::limits::{LINE_UNITS_MAX, LINES_MAX, PRICE_MINOR_MAX, TOTAL_MINOR_MAX};
 use crate::money::{Currency, Money};
-use crate::names::{CustomerId, OrderId, ProductId, Sku};
 use crate::order::draft::Parts;
 use crate::order::event::{Draft, OrderLine};
+use crate::{CustomerId, OrderId, ProductId, Sku};
 
 const ORDER: OrderId = OrderId(Uuid::from_u128(9));
 const GUEST: CartId = CartId(Uuid::from_u128(5));

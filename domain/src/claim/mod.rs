@@ -23,7 +23,7 @@ pub use state::ClaimState;
 
 use souk_eventsourcing::{Context, Decider, StreamName};
 
-use crate::names::{EmailHash, Sku};
+use crate::{EmailHash, Sku};
 
 /// Prefix of a SKU's key.
 const SKU_KEY: &str = "sku-";

@@ -4,7 +4,7 @@ use souk_eventsourcing::Person;
 
 use crate::address::Address;
 use crate::email::Email;
-use crate::names::{CustomerId, Sku};
+use crate::{CustomerId, Sku};
 
 use super::event::{Draft, Reason};
 

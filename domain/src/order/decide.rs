@@ -4,7 +4,7 @@ use souk_eventsourcing::{Context, Person, Personal};
 
 use crate::address::Address;
 use crate::email::Email;
-use crate::names::{CustomerId, ReversalId, Sku};
+use crate::{CustomerId, ReversalId, Sku};
 
 use super::command::OrderCommand;
 use super::event::{

@@ -10,8 +10,8 @@ use crate::email::Email;
 use crate::field_error::FieldError;
 use crate::limits::{LINE_UNITS_MAX, LINES_MAX, PRICE_MINOR_MAX, TOTAL_MINOR_MAX};
 use crate::money::Money;
-use crate::names::{CartId, CustomerId, OrderId, Sku};
 use crate::personal_text::PersonalText;
+use crate::{CartId, CustomerId, OrderId, Sku};
 
 use super::event::{Draft, OrderLine};
 

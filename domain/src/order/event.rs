@@ -6,8 +6,8 @@ use souk_eventsourcing::{Person, Personal, event_enum};
 
 use crate::address::Address;
 use crate::money::Money;
-use crate::names::{CartId, CustomerId, EmailHash, OrderId, ProductId, ReversalId, Sku};
 use crate::personal_text::PersonalText;
+use crate::{CartId, CustomerId, EmailHash, OrderId, ProductId, ReversalId, Sku};
 
 /// A complete order, before it is placed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ pub mod decide;
 pub mod draft;
 pub mod event;
 pub mod evolve;
+pub(crate) mod id;
 pub mod rejection;
 pub mod returns;
 pub mod state;
@@ -21,7 +22,7 @@ pub use state::{OrderState, OrderStatus};
 
 use souk_eventsourcing::{Context, Decider, StreamName};
 
-use crate::names::OrderId;
+use crate::OrderId;
 
 /// The aggregate: one order.
 #[derive(Debug)]

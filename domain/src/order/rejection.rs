@@ -2,7 +2,7 @@
 
 use souk_eventsourcing::Rejection;
 
-use crate::names::Sku;
+use crate::Sku;
 
 use super::state::OrderStatus;
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::money::Money;
-use crate::names::{ReversalId, Sku};
+use crate::{ReversalId, Sku};
 
 use super::event::{Returned, Reversal, ReversalLine};
 use super::rejection::OrderRejection;

@@ -8,7 +8,7 @@ use souk_eventsourcing::{Person, Personal};
 
 use crate::address::Address;
 use crate::money::Money;
-use crate::names::{CartId, CustomerId, OrderId, Sku};
+use crate::{CartId, CustomerId, OrderId, Sku};
 
 use super::event::{Draft, OrderLine, Reason};
 

@@ -13,7 +13,7 @@ use super::*;
 use crate::address::Address;
 use crate::limits::{LINE_UNITS_MAX, LINES_MAX, PRICE_MINOR_MAX};
 use crate::money::{Currency, Money};
-use crate::names::{CustomerId, ProductId, ReversalId, Sku};
+use crate::{CustomerId, ProductId, ReversalId, Sku};
 
 const ORDER: OrderId = OrderId(Uuid::from_u128(1));
 

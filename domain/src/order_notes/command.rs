@@ -2,7 +2,7 @@
 
 use souk_eventsourcing::Personal;
 
-use crate::names::{CustomerId, NoteId};
+use crate::{CustomerId, NoteId};
 
 /// A command to the notes on one order.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,8 +2,8 @@
 
 use souk_eventsourcing::{Context, Personal};
 
+use crate::NoteId;
 use crate::limits::NOTES_MAX;
-use crate::names::NoteId;
 
 use super::command::OrderNotesCommand;
 use super::event::{OrderNotesEvent, Removed, Resealed, Rewritten, Written};

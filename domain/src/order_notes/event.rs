@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::{Personal, event_enum};
 
-use crate::names::{CustomerId, NoteId};
+use crate::{CustomerId, NoteId};
 
 /// A note was written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ pub mod command;
 pub mod decide;
 pub mod event;
 pub mod evolve;
+pub(crate) mod id;
 pub mod rejection;
 pub mod state;
 
@@ -17,7 +18,7 @@ pub use state::OrderNotesState;
 
 use souk_eventsourcing::{Context, Decider, StreamName};
 
-use crate::names::OrderId;
+use crate::OrderId;
 
 /// Memory cost of a note in a state, in parts: a sealed text is much larger than an order line.
 const NOTE_PARTS: usize = 10;

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::tests::{author, text, write};
 use super::*;
+use crate::NoteId;
 use crate::limits::NOTES_MAX;
-use crate::names::NoteId;
 
 #[derive(Clone, Debug)]
 enum Act {

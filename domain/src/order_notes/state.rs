@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use souk_eventsourcing::{Person, Personal};
 
-use crate::names::NoteId;
+use crate::NoteId;
 
 /// State of the notes on one order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::event::{Removed, Resealed, Rewritten, Written};
 use super::*;
 use crate::limits::NOTES_MAX;
-use crate::names::{CustomerId, NoteId};
+use crate::{CustomerId, NoteId};
 
 pub(super) fn author(name: &str) -> CustomerId {
     CustomerId::parse(name).unwrap()

@@ -1,8 +1,8 @@
 //! Commands to a payment.
 
 use crate::money::Money;
-use crate::names::{DebtId, OrderId, RefundId, VoidId};
 use crate::personal_text::PersonalText;
+use crate::{DebtId, OrderId, RefundId, VoidId};
 
 /// A command to the payment of one order. `Record…` commands record an answer of the provider, which may
 /// arrive late, twice or out of order.

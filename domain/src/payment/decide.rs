@@ -3,8 +3,8 @@
 use souk_eventsourcing::Context;
 
 use crate::money::Money;
-use crate::names::{DebtId, OrderId, RefundId, VoidId};
 use crate::personal_text::PersonalText;
+use crate::{DebtId, OrderId, RefundId, VoidId};
 
 use super::command::PaymentCommand;
 use super::event::{

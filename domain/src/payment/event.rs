@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use souk_eventsourcing::event_enum;
 
 use crate::money::Money;
-use crate::names::{DebtId, OrderId, RefundId, VoidId};
 use crate::personal_text::PersonalText;
+use crate::{DebtId, OrderId, RefundId, VoidId};
 
 /// A payment attempt began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::names::{DebtId, RefundId};
+use crate::{DebtId, RefundId};
 
 use super::event::{PaymentEvent, RefundRequested};
 use super::state::{Opened, PaymentState, PaymentStatus, Refund, Void};

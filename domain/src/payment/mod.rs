@@ -11,6 +11,7 @@ pub mod command;
 pub mod decide;
 pub mod event;
 pub mod evolve;
+pub(crate) mod id;
 pub mod rejection;
 pub mod state;
 
@@ -21,7 +22,7 @@ pub use state::{PaymentState, PaymentStatus, ReportedRefund};
 
 use souk_eventsourcing::{Context, Decider, StreamName};
 
-use crate::names::PaymentId;
+use crate::PaymentId;
 
 /// The aggregate: the payment of one order.
 #[derive(Debug)]

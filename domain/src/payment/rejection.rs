@@ -2,7 +2,7 @@
 
 use souk_eventsourcing::Rejection;
 
-use crate::names::{DebtId, RefundId};
+use crate::{DebtId, RefundId};
 
 /// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

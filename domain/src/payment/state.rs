@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::money::Money;
-use crate::names::{DebtId, OrderId, RefundId, VoidId};
+use crate::{DebtId, OrderId, RefundId, VoidId};
 
 /// Status of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use super::event::{
 };
 use super::*;
 use crate::money::{Currency, Money};
-use crate::names::{DebtId, OrderId, RefundId, VoidId};
+use crate::{DebtId, OrderId, RefundId, VoidId};
 
 mod debts;
 mod till;

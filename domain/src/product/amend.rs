@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use crate::Sku;
 use crate::field_error::FieldError;
 use crate::folding::category_path;
 use crate::limits::{ATTRIBUTES_MAX, OPTIONS_MAX, PRICE_MINOR_MAX, VARIANTS_MAX};
 use crate::money::{Currency, Money, minor_units};
-use crate::names::Sku;
 use crate::text::rules::{CATEGORY, OPTION_VALUE, PART_NAME, PRODUCT_NAME};
 
 use super::check::escaped;

@@ -1,6 +1,6 @@
 //! Commands to a product.
 
-use crate::names::Sku;
+use crate::Sku;
 
 use super::event::Content;
 

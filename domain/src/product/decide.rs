@@ -1,6 +1,6 @@
 //! Decides commands to a product.
 
-use crate::names::Sku;
+use crate::Sku;
 
 use super::command::ProductCommand;
 use super::event::{Changed, Content, Created, Fenced, ProductEvent, Withdrawn};

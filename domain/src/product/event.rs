@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::event_enum;
 
+use crate::Sku;
 use crate::money::Money;
-use crate::names::Sku;
 
 /// Content of a product: everything that the catalog shows about it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ pub mod command;
 pub mod decide;
 pub mod event;
 pub mod evolve;
+pub(crate) mod id;
 pub mod rejection;
 pub mod state;
 mod written;
@@ -22,7 +23,7 @@ pub use state::{ProductState, VariantState};
 
 use souk_eventsourcing::{Context, Decider, StreamName};
 
-use crate::names::ProductId;
+use crate::ProductId;
 
 /// The aggregate: one product.
 #[derive(Debug)]

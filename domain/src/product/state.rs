@@ -4,8 +4,8 @@
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+use crate::Sku;
 use crate::money::Money;
-use crate::names::Sku;
 
 use super::event::Content;
 

@@ -6,12 +6,12 @@ use souk_eventsourcing::testkit::{context, fold, given, noon};
 
 use super::event::{Attribute, AttributeKind, Changed, Created, Fenced, Variant, Withdrawn};
 use super::*;
+use crate::Sku;
 use crate::limits::{
     ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX, DESCRIPTION_BYTES_MAX, NAME_CHARS_MAX, OPTIONS_MAX, PRICE_MINOR_MAX,
     TEXT_CHARS_MAX, VARIANTS_MAX,
 };
 use crate::money::{Currency, Money};
-use crate::names::Sku;
 
 fn sku(text: &str) -> Sku {
     Sku::parse(text).unwrap()

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::names::OrderRef;
+use crate::OrderRef;
 
 /// A command to the stock of one SKU.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::OrderRef;
 use crate::limits::{EXPIRE_MAX, LINE_UNITS_MAX, STOCK_UNITS_MAX};
-use crate::names::OrderRef;
 
 use super::command::StockCommand;
 use super::event::{Adjusted, Confirmed, Counted, Expired, Released, Reserved, Restocked, StockEvent};

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::event_enum;
 
-use crate::names::OrderRef;
+use crate::OrderRef;
 
 /// The stock was counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

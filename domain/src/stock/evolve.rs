@@ -1,6 +1,6 @@
 //! Applies events to the state of a SKU's stock.
 
-use crate::names::OrderRef;
+use crate::OrderRef;
 
 use super::event::StockEvent;
 use super::state::{Reservation, StockState, is_covered};

@@ -9,6 +9,7 @@ pub mod command;
 pub mod decide;
 pub mod event;
 pub mod evolve;
+pub(crate) mod id;
 pub mod rejection;
 pub mod state;
 
@@ -19,7 +20,7 @@ pub use state::{Reservation, StockState};
 
 use souk_eventsourcing::{Context, Decider, StreamName};
 
-use crate::names::Sku;
+use crate::Sku;
 
 /// The aggregate: the stock of one SKU.
 #[derive(Debug)]

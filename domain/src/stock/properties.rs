@@ -10,7 +10,7 @@ use souk_eventsourcing::testkit::{context, noon};
 
 use super::state::is_covered;
 use super::*;
-use crate::names::OrderRef;
+use crate::OrderRef;
 
 #[derive(Clone, Debug)]
 enum Act {

@@ -4,7 +4,7 @@ use imbl::{HashMap, OrdSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::names::OrderRef;
+use crate::OrderRef;
 
 /// State of a SKU's stock. Its maps share their unchanged parts between clones: a clone with fifty thousand
 /// open reservations costs as little as one with none.

@@ -5,8 +5,8 @@ use souk_eventsourcing::testkit::{context, fold, given, noon};
 
 use super::event::{Adjusted, Confirmed, Counted, Expired, Released, Reserved, Restocked};
 use super::*;
+use crate::OrderRef;
 use crate::limits::{EXPIRE_MAX, LINE_UNITS_MAX, STOCK_UNITS_MAX};
-use crate::names::OrderRef;
 
 fn order(name: &str) -> OrderRef {
     OrderRef::parse(name).unwrap()

@@ -1,7 +1,7 @@
 //! Commands to a user.
 
 use crate::email::Email;
-use crate::names::{AddressId, EmailHash, UserId};
+use crate::{AddressId, EmailHash, UserId};
 
 use super::event::{Entry, Preferences, UserRole};
 

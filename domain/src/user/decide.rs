@@ -3,7 +3,7 @@
 use souk_eventsourcing::{Context, Personal};
 
 use crate::limits::ADDRESSES_MAX;
-use crate::names::{AddressId, UserId};
+use crate::{AddressId, UserId};
 
 use super::command::{Registration, UserCommand};
 use super::event::{

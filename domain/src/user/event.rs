@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use souk_eventsourcing::{Personal, event_enum};
 
 use crate::address::Address;
-use crate::names::{AddressId, EmailHash};
+use crate::{AddressId, EmailHash};
 
 /// Role of a user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

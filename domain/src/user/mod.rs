@@ -9,6 +9,7 @@ pub mod command;
 pub mod decide;
 pub mod event;
 pub mod evolve;
+pub(crate) mod id;
 pub mod rejection;
 pub mod state;
 
@@ -19,7 +20,7 @@ pub use state::UserState;
 
 use souk_eventsourcing::{Context, Decider, StreamName};
 
-use crate::names::UserId;
+use crate::UserId;
 
 /// The aggregate: one user.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::names::{AddressId, EmailHash};
+use crate::{AddressId, EmailHash};
 
 use super::event::{Preferences, UserRole};
 

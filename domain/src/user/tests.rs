@@ -8,8 +8,7 @@ use super::event::{
 use super::*;
 use crate::email::Email;
 use crate::limits::ADDRESSES_MAX;
-use crate::names::UserId;
-use crate::names::{AddressId, EmailHash};
+use crate::{AddressId, EmailHash, UserId};
 
 const ADA: UserId = UserId(Uuid::from_u128(1));
 

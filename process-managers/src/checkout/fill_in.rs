@@ -6,10 +6,10 @@ use crate::provider_call::{Authorization, ProviderCall};
 use crate::shop_command::ShopCommand;
 use souk_domain::cart::CartCommand;
 use souk_domain::limits::RESERVATION_GRACE_S;
-use souk_domain::names::{OrderRef, PaymentId};
 use souk_domain::order::OrderCommand;
 use souk_domain::payment::PaymentCommand;
 use souk_domain::stock::StockCommand;
+use souk_domain::{OrderRef, PaymentId};
 
 use super::state::{CheckoutState, Payment, Terms};
 use super::step::CheckoutStep;

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use souk_eventsourcing::process::Incoming;
 use souk_eventsourcing::{DecodeError, RecordedEvent};
 
+use souk_domain::OrderId;
 use souk_domain::cart::CartEvent;
 use souk_domain::cart::event::CartLine;
 use souk_domain::money::Money;
-use souk_domain::names::OrderId;
 use souk_domain::order::OrderEvent;
 use souk_domain::order::event::{Draft, Reason};
 use souk_domain::payment::PaymentEvent;

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use souk_domain::cart::event::CartLine;
 use souk_domain::money::Money;
-use souk_domain::names::{CartId, OrderId, Sku};
 use souk_domain::order::event::{Draft, Reason};
 use souk_domain::personal_text::PersonalText;
+use souk_domain::{CartId, OrderId, Sku};
 
 /// State of a checkout. A clone copies one byte per order line; larger parts are shared.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -8,10 +8,10 @@ use super::step::CheckoutStep::{
 };
 use super::*;
 use souk_domain::money::{Currency, Money};
-use souk_domain::names::{CartId, OrderId, ProductId, Sku};
 use souk_domain::order::OrderCommand;
 use souk_domain::order::draft::Parts;
 use souk_domain::order::event::{Draft, OrderLine, Reason, ReasonCode};
+use souk_domain::{CartId, OrderId, ProductId, Sku};
 
 type In = Input<CheckoutEvent, CheckoutStep>;
 type Out = Output<CheckoutStep>;

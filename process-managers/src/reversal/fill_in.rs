@@ -1,9 +1,9 @@
 //! Builds the commands that the steps of a reversal stand for.
 
 use crate::shop_command::ShopCommand;
-use souk_domain::names::{OrderRef, PaymentId, RefundId};
 use souk_domain::payment::PaymentCommand;
 use souk_domain::stock::StockCommand;
+use souk_domain::{OrderRef, PaymentId, RefundId};
 
 use super::state::ReversalState;
 use super::step::ReversalStep;

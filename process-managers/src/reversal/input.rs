@@ -5,7 +5,7 @@ use souk_eventsourcing::process::Incoming;
 use souk_eventsourcing::{DecodeError, RecordedEvent};
 use uuid::Uuid;
 
-use souk_domain::names::OrderId;
+use souk_domain::OrderId;
 use souk_domain::order::OrderEvent;
 use souk_domain::order::event::Reversal;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use souk_domain::names::OrderId;
+use souk_domain::OrderId;
 use souk_domain::order::event::Reversal;
 
 /// State of a reversal.

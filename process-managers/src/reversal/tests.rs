@@ -5,10 +5,10 @@ use uuid::Uuid;
 use super::step::ReversalStep::{Refund, Restock};
 use super::*;
 use souk_domain::money::{Currency, Money};
-use souk_domain::names::{OrderId, PaymentId, RefundId, ReversalId, Sku};
 use souk_domain::order::event::{Reversal, ReversalLine};
 use souk_domain::payment::PaymentCommand;
 use souk_domain::stock::StockCommand;
+use souk_domain::{OrderId, PaymentId, RefundId, ReversalId, Sku};
 
 type In = Input<ReversalEvent, ReversalStep>;
 

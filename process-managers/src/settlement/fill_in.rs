@@ -1,7 +1,7 @@
 //! Builds the provider call that the step of a settlement stands for.
 
 use crate::provider_call::ProviderCall;
-use souk_domain::names::PaymentId;
+use souk_domain::PaymentId;
 
 use super::state::{Debt, DebtKind, SettlementState};
 

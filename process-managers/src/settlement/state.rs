@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use souk_domain::money::Money;
-use souk_domain::names::{OrderId, RefundId, VoidId};
+use souk_domain::{OrderId, RefundId, VoidId};
 
 /// State of a settlement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

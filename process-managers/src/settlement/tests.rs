@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use super::*;
 use souk_domain::money::{Currency, Money};
-use souk_domain::names::{OrderId, PaymentId, RefundId, VoidId};
 use souk_domain::payment::event::{
     RefundFailed, RefundRequested, Refunded, VoidFailed, VoidRequested, Voided,
 };
 use souk_domain::payment::{Payment, PaymentEvent};
+use souk_domain::{OrderId, PaymentId, RefundId, VoidId};
 
 const ORDER: OrderId = OrderId(Uuid::from_u128(1));
 const VOID: VoidId = VoidId(Uuid::from_u128(2));
