@@ -1,14 +1,14 @@
 //! Conversion of rejected and failed commands to problems.
 
+use souk_domain::problem::PublicRejection;
 use souk_domain::product::ProductRejection;
-use souk_eventsourcing::{CommandError, Rejection};
+use souk_eventsourcing::CommandError;
 use souk_http::Problem;
-use souk_http::catalogue::pointer_of;
 
 /// Returns the problem for a command that was rejected or failed.
-pub fn problem<R: Rejection>(error: CommandError<R>) -> Problem {
+pub fn problem<R: PublicRejection>(error: CommandError<R>) -> Problem {
     match error {
-        CommandError::Rejected(rejection) => match pointer_of(rejection.code()) {
+        CommandError::Rejected(rejection) => match pointer_of(&rejection) {
             Some(pointer) => Problem::field(pointer, rejection.code(), rejection.to_string()),
             None => Problem::new(code_of(rejection.code()), rejection.to_string()),
         },
@@ -33,6 +33,12 @@ pub fn problem<R: Rejection>(error: CommandError<R>) -> Problem {
     }
 }
 
+/// Returns the JSON pointer of the request field that a rejection is usually about, or `None` if the
+/// rejection is about the aggregate.
+fn pointer_of<R: PublicRejection>(rejection: &R) -> Option<&'static str> {
+    R::FIELD_POINTERS.iter().find(|(code, _)| *code == rejection.code()).map(|(_, pointer)| *pointer)
+}
+
 /// Returns the public code of a rejection: for everything that does not exist it is `not-found`.
 fn code_of(code: &'static str) -> &'static str {
     if code.ends_with("-not-found") { "not-found" } else { code }
@@ -47,9 +53,9 @@ pub fn product_problem(error: CommandError<ProductRejection>) -> Problem {
 }
 
 /// Returns the problem for a command. A rejected value is reported at `pointer`, not at its usual field.
-pub fn problem_at<R: Rejection>(pointer: &str, error: CommandError<R>) -> Problem {
+pub fn problem_at<R: PublicRejection>(pointer: &str, error: CommandError<R>) -> Problem {
     match error {
-        CommandError::Rejected(rejection) if pointer_of(rejection.code()).is_some() => {
+        CommandError::Rejected(rejection) if pointer_of(&rejection).is_some() => {
             Problem::field(pointer, rejection.code(), rejection.to_string())
         }
         error => problem(error),

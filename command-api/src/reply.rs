@@ -1,6 +1,7 @@
 //! Replies to writes, the same for all resources.
 
 use axum::http::StatusCode;
+use souk_domain::problem::PublicRejection;
 use souk_eventsourcing::{CommandPort, CommandRequest, Decider};
 use souk_http::Problem;
 use souk_http::shapes::{WriteResponse, Written};
@@ -12,7 +13,7 @@ pub type Reply<T = Written> = Result<WriteResponse<T>, Problem>;
 
 /// Executes a command and replies 200 with the id of the resource, its new revision and the position of the
 /// log.
-pub async fn send<D: Decider>(
+pub async fn send<D: Decider<Rejection: PublicRejection>>(
     port: &dyn CommandPort<D>,
     request: CommandRequest<D::Command>,
     id: &impl ToString,

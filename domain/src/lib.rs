@@ -20,6 +20,7 @@ pub mod order;
 pub mod order_notes;
 pub mod payment;
 pub mod personal_text;
+pub mod problem;
 pub mod product;
 pub mod quote;
 pub mod skips;

@@ -11,6 +11,7 @@ pub mod mail;
 pub mod mail_limit;
 pub mod one_time;
 pub mod password;
+mod problem;
 pub mod session;
 pub mod throttle;
 
@@ -22,4 +23,5 @@ pub use mail::{Mail, Outbox, SentMail};
 pub use mail_limit::MailCount;
 pub use one_time::{MailedTo, OneTimeToken, Purpose};
 pub use password::{Password, PasswordRefused, Passwords};
+pub use problem::PROBLEMS;
 pub use session::{Family, RefreshToken};

@@ -3,9 +3,8 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use souk_domain::cart::{Cart, CartCommand, CartRejection};
+use souk_domain::cart::{Cart, CartCommand};
 use souk_domain::{CartId, Money, ProductId, Sku};
-use souk_eventsourcing::CommandError;
 use souk_http::headers::WriteHeaders;
 use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson, cart_token};
@@ -49,11 +48,8 @@ pub async fn add_item(
         },
         None => CartCommand::AddNotForSale { sku },
     };
-    let outcome = ports.aggregates.carts.execute(write.request(Cart::stream(cart), command)).await;
-    let outcome = outcome.map_err(|error| match error {
-        CommandError::Rejected(CartRejection::CurrencyMismatch { .. }) => problem_at("/sku", error),
-        error => problem(error),
-    })?;
+    let request = write.request(Cart::stream(cart), command);
+    let outcome = ports.aggregates.carts.execute(request).await.map_err(problem)?;
     let written = WriteResponse::written(StatusCode::OK, &cart, outcome.revision, outcome.position);
     let mut response = written.into_response();
     if is_new && let Ok(token) = HeaderValue::try_from(cart_token::issue(&ports.keys, cart)) {

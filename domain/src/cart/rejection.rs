@@ -5,6 +5,8 @@ use souk_eventsourcing::Rejection;
 use crate::Sku;
 use crate::limits::{LINE_UNITS_MAX, LINES_MAX, TOTAL_MINOR_MAX};
 use crate::money::Currency;
+use crate::problem::ProblemKind::{Conflict, Missing};
+use crate::problem::{ProblemEntry, PublicRejection};
 
 /// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,4 +85,36 @@ impl Rejection for CartRejection {
             Self::Changed => "cart-changed",
         }
     }
+}
+
+impl PublicRejection for CartRejection {
+    const PROBLEMS: &'static [ProblemEntry] = &[
+        ProblemEntry::new("cart-empty", Conflict, "The cart is empty", "Add an item first."),
+        ProblemEntry::new("cart-full", Conflict, "The cart is full", "A cart has at most 2,000 lines."),
+        ProblemEntry::new(
+            "cart-changed",
+            Conflict,
+            "The cart has changed",
+            "Another request changed the cart at the same time. Read the cart again, then repeat the order.",
+        ),
+        ProblemEntry::new(
+            "line-not-found",
+            Missing,
+            "The cart has no such line",
+            "The line was removed or never existed.",
+        ),
+        ProblemEntry::new(
+            "price-changed",
+            Conflict,
+            "Prices changed",
+            "Set the lines again to accept the current prices, or send the order with `acceptPriceChanges`.",
+        ),
+    ];
+
+    const FIELD_POINTERS: &'static [(&'static str, &'static str)] = &[
+        ("unknown-sku", "/sku"),
+        ("quantity-limit", "/quantity"),
+        ("total-too-large", "/quantity"),
+        ("currency-mismatch", "/sku"),
+    ];
 }

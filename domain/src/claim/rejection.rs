@@ -2,6 +2,9 @@
 
 use souk_eventsourcing::Rejection;
 
+use crate::problem::ProblemKind::Conflict;
+use crate::problem::{ProblemEntry, PublicRejection};
+
 /// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimRejection {
@@ -19,4 +22,13 @@ impl Rejection for ClaimRejection {
             Self::Taken { .. } => "claim-taken",
         }
     }
+}
+
+impl PublicRejection for ClaimRejection {
+    const PROBLEMS: &'static [ProblemEntry] = &[ProblemEntry::new(
+        "claim-taken",
+        Conflict,
+        "The value is taken",
+        "The value must be unique, and it already belongs to another owner.",
+    )];
 }

@@ -3,6 +3,8 @@
 use souk_eventsourcing::Rejection;
 
 use crate::Sku;
+use crate::problem::ProblemKind::{Conflict, Missing};
+use crate::problem::{ProblemEntry, PublicRejection};
 
 use super::state::OrderStatus;
 
@@ -84,4 +86,87 @@ impl Rejection for OrderRejection {
             Self::NotChangeable(_) => "order-not-changeable",
         }
     }
+}
+
+impl PublicRejection for OrderRejection {
+    const PROBLEMS: &'static [ProblemEntry] = &[
+        ProblemEntry::new(
+            "order-not-found",
+            Missing,
+            "The order does not exist",
+            "No order has this id, or the order belongs to another customer.",
+        ),
+        ProblemEntry::new(
+            "order-not-cancellable",
+            Conflict,
+            "The order can't be cancelled",
+            "The order was shipped. Record a return with `/return` instead, unless all goods were returned already.",
+        ),
+        ProblemEntry::new(
+            "order-not-payable",
+            Conflict,
+            "The order is not waiting for payment",
+            "Check the order's status. Only an order in PAYMENT_PENDING can be paid.",
+        ),
+        ProblemEntry::new(
+            "order-not-reserved",
+            Conflict,
+            "The order is not fully reserved",
+            "Check the order's status. Every line must be reserved first.",
+        ),
+        ProblemEntry::new(
+            "order-settled",
+            Conflict,
+            "The order is already settled",
+            "Check the order's status.",
+        ),
+        ProblemEntry::new(
+            "order-not-shippable",
+            Conflict,
+            "The order can't be shipped",
+            "Only a confirmed order can be shipped. Correct a wrong carrier or tracking number with `PATCH` on `/shipments/1`.",
+        ),
+        ProblemEntry::new(
+            "order-not-shipped",
+            Conflict,
+            "The order has no shipment",
+            "Only the shipment of an order that is SHIPPED or DELIVERED can be corrected.",
+        ),
+        ProblemEntry::new(
+            "order-not-deliverable",
+            Conflict,
+            "The order can't be marked as delivered",
+            "Only a shipped order can be delivered.",
+        ),
+        ProblemEntry::new(
+            "order-not-returnable",
+            Conflict,
+            "The order can't be returned",
+            "Only goods that were shipped can be returned.",
+        ),
+        ProblemEntry::new(
+            "return-exceeds-order",
+            Conflict,
+            "More units would be returned than were shipped",
+            "The detail says how many units can still be returned.",
+        ),
+        ProblemEntry::new(
+            "order-address-erased",
+            Conflict,
+            "The shipping address was erased",
+            "The buyer's personal data was erased. Cancel the order, or give it a new address.",
+        ),
+        ProblemEntry::new(
+            "order-address-unreadable",
+            Conflict,
+            "The shipping address can't be read",
+            "The key that decrypts the address is missing. Restore the keys of personal data, give the order an address, or cancel the order.",
+        ),
+        ProblemEntry::new(
+            "order-not-changeable",
+            Conflict,
+            "The address can't be changed",
+            "The goods were already shipped, or the order has ended.",
+        ),
+    ];
 }

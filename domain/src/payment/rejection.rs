@@ -2,6 +2,8 @@
 
 use souk_eventsourcing::Rejection;
 
+use crate::problem::ProblemKind::{Conflict, Missing};
+use crate::problem::{ProblemEntry, PublicRejection};
 use crate::{DebtId, RefundId};
 
 /// Reason why a command is refused.
@@ -64,4 +66,54 @@ impl Rejection for PaymentRejection {
             Self::RefundNotFound(_) => "refund-not-found",
         }
     }
+}
+
+impl PublicRejection for PaymentRejection {
+    const PROBLEMS: &'static [ProblemEntry] = &[
+        ProblemEntry::new(
+            "payment-not-found",
+            Missing,
+            "The payment does not exist",
+            "No payment has this id, or the payment belongs to another customer.",
+        ),
+        ProblemEntry::new(
+            "payment-in-progress",
+            Conflict,
+            "Another payment is in progress",
+            "Wait until the provider has answered.",
+        ),
+        ProblemEntry::new(
+            "payment-already-made",
+            Conflict,
+            "The order is already paid",
+            "Check the order's status.",
+        ),
+        ProblemEntry::new(
+            "payment-closed",
+            Conflict,
+            "The payment is closed",
+            "The order has ended, so it needs no payment.",
+        ),
+        ProblemEntry::new(
+            "payment-not-captured",
+            Conflict,
+            "The payment was not captured",
+            "Only money that was captured can be refunded.",
+        ),
+        ProblemEntry::new(
+            "refund-exceeds-payment",
+            Conflict,
+            "The refund exceeds the payment",
+            "The detail says how much can still be refunded.",
+        ),
+        ProblemEntry::new(
+            "refund-not-found",
+            Missing,
+            "The refund does not exist",
+            "The payment lists its refunds.",
+        ),
+    ];
+
+    const FIELD_POINTERS: &'static [(&'static str, &'static str)] =
+        &[("invalid-amount", "/amount/amount"), ("currency-mismatch", "/amount/currency")];
 }

@@ -3,6 +3,8 @@
 use souk_eventsourcing::Rejection;
 
 use crate::field_error::{FieldError, joined};
+use crate::problem::ProblemKind::{Conflict, Missing};
+use crate::problem::{ProblemEntry, PublicRejection};
 
 /// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,4 +36,28 @@ impl Rejection for ProductRejection {
             Self::InvalidContent(_) => "validation-failed",
         }
     }
+}
+
+impl PublicRejection for ProductRejection {
+    const PROBLEMS: &'static [ProblemEntry] = &[
+        ProblemEntry::new(
+            "product-not-found",
+            Missing,
+            "The product does not exist",
+            "No product with this id was created.",
+        ),
+        ProblemEntry::new("product-exists", Conflict, "The product already exists", "Replace it with PUT."),
+        ProblemEntry::new(
+            "product-withdrawn",
+            Conflict,
+            "The product was withdrawn",
+            "A withdrawn product can't be sold again. Create a new product instead.",
+        ),
+        ProblemEntry::new(
+            "sku-taken",
+            Conflict,
+            "The SKU belongs to another product",
+            "A SKU can belong to one product only. Use another SKU, or change the other product.",
+        ),
+    ];
 }

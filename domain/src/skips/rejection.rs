@@ -3,6 +3,8 @@
 use souk_eventsourcing::Rejection;
 
 use super::decide::SKIPS_MAX;
+use crate::problem::ProblemKind::Conflict;
+use crate::problem::{ProblemEntry, PublicRejection};
 use crate::text::TextError;
 
 /// Reason why a command is refused.
@@ -23,4 +25,15 @@ impl Rejection for SkipsRejection {
             Self::TooMany => "too-many-skips",
         }
     }
+}
+
+impl PublicRejection for SkipsRejection {
+    const PROBLEMS: &'static [ProblemEntry] = &[ProblemEntry::new(
+        "too-many-skips",
+        Conflict,
+        "Too many events are skipped",
+        "Fix the read model or process that can't apply these events.",
+    )];
+
+    const FIELD_POINTERS: &'static [(&'static str, &'static str)] = &[("reason-required", "/reason")];
 }

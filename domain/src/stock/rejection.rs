@@ -2,6 +2,9 @@
 
 use souk_eventsourcing::Rejection;
 
+use crate::problem::ProblemKind::Conflict;
+use crate::problem::{ProblemEntry, PublicRejection};
+
 /// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StockRejection {
@@ -52,4 +55,36 @@ impl Rejection for StockRejection {
             Self::ReservationExpired { .. } => "reservation-expired",
         }
     }
+}
+
+impl PublicRejection for StockRejection {
+    const PROBLEMS: &'static [ProblemEntry] = &[
+        ProblemEntry::new(
+            "insufficient-stock",
+            Conflict,
+            "Not enough in stock",
+            "Fewer units are available than the request needs.",
+        ),
+        ProblemEntry::new(
+            "stock-below-reserved",
+            Conflict,
+            "More units are reserved than would be in stock",
+            "Release reservations first, or correct the count.",
+        ),
+        ProblemEntry::new(
+            "reservation-exists",
+            Conflict,
+            "The order has a reservation of another quantity",
+            "Release that reservation first.",
+        ),
+        ProblemEntry::new(
+            "reservation-not-open",
+            Conflict,
+            "The order has no open reservation",
+            "Either nothing was reserved, or the reservation was released, was confirmed or has expired. Reserve again.",
+        ),
+        ProblemEntry::new("reservation-expired", Conflict, "The reservation has expired", "Reserve again."),
+    ];
+
+    const FIELD_POINTERS: &'static [(&'static str, &'static str)] = &[("invalid-quantity", "/quantity")];
 }

@@ -3,6 +3,8 @@
 use souk_eventsourcing::Rejection;
 
 use crate::limits::ADDRESSES_MAX;
+use crate::problem::ProblemKind::Conflict;
+use crate::problem::{ProblemEntry, PublicRejection};
 
 /// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,4 +32,21 @@ impl Rejection for UserRejection {
             Self::Fenced => "revision-conflict",
         }
     }
+}
+
+impl PublicRejection for UserRejection {
+    const PROBLEMS: &'static [ProblemEntry] = &[
+        ProblemEntry::new(
+            "too-many-addresses",
+            Conflict,
+            "The address book is full",
+            "Delete an address before you add another one.",
+        ),
+        ProblemEntry::new(
+            "email-taken",
+            Conflict,
+            "The e-mail address already has an account",
+            "Sign in to that account, or reset its password. An e-mail address can have one account only.",
+        ),
+    ];
 }

@@ -3,6 +3,8 @@
 use souk_eventsourcing::Rejection;
 
 use super::state::STORED_MAX;
+use crate::problem::ProblemKind::Conflict;
+use crate::problem::{ProblemEntry, PublicRejection};
 
 /// Reason why a webhook is not stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,4 +20,13 @@ impl Rejection for WebhookRejection {
             Self::TooMany => "too-many-webhooks",
         }
     }
+}
+
+impl PublicRejection for WebhookRejection {
+    const PROBLEMS: &'static [ProblemEntry] = &[ProblemEntry::new(
+        "too-many-webhooks",
+        Conflict,
+        "Too many webhooks about an unknown payment",
+        "Check the provider's payment id.",
+    )];
 }
