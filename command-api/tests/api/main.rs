@@ -14,6 +14,7 @@ mod cart;
 #[path = "../../../tests/api/documented.rs"]
 mod documented;
 mod erased_meanwhile;
+mod idempotency_scopes;
 mod inventory;
 mod maintenance;
 mod order_notes;

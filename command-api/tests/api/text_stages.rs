@@ -45,7 +45,7 @@ fn products() -> Vec<Value> {
 }
 
 /// Creates a dead letter. Returns the id of its refund.
-async fn refused_refund(shop: &TestShop) -> String {
+pub(crate) async fn refused_refund(shop: &TestShop) -> String {
     let payment = paid(shop).await;
     let refund = Call::post(&format!("/api/payments/{payment}/refunds"), &json!({"reason": "broken"}));
     let refund = shop.admin(refund).await.done(201).text("id");

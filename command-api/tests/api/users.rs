@@ -139,7 +139,7 @@ async fn an_admin_erases_customers_without_an_account() {
 }
 
 /// Places a guest's order with a shipping address. Returns its id and its code.
-async fn guest_order(shop: &TestShop) -> (String, String) {
+pub(crate) async fn guest_order(shop: &TestShop) -> (String, String) {
     let item = json!({"sku": "heart", "quantity": 1});
     let token =
         shop.send(Call::post("/api/cart/items", &item)).await.done(200).head("x-cart-token").to_owned();
