@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::clock::SharedClock;
 use crate::configuration::{Configuration, Limiting};
 use crate::drivers::parts::{Condition, Parts, supervise};
+use crate::routes;
 
 /// Status of the edge, for health and metrics.
 #[derive(Clone)]
@@ -59,6 +60,7 @@ pub fn set_up(
     });
     let proxies = Arc::new(TrustedProxies::new(configuration.trusted_proxies.clone()));
     let edge = Edge {
+        routes: Arc::new(routes::table()),
         tokens,
         ended_sessions,
         clock,

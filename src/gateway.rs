@@ -12,6 +12,7 @@ use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use souk_gateway::proxy::{self, Upstream, UpstreamHealth, UpstreamLimits, UpstreamState, Upstreams};
 use souk_gateway::{Bodies, TrustedProxies, edge, for_browsers};
+use souk_http::routes::operations::{LIVE, METRICS, READY};
 use souk_http::{EndedSessions, Problem, PublishedKeys, catalogue};
 use tokio::sync::watch;
 
@@ -150,11 +151,11 @@ fn apps(
         gates: gates.clone(),
     };
     let health = Router::new()
-        .route("/health/live", get(|| async { "live" }))
-        .route("/health/ready", get(ready))
+        .route(LIVE, get(|| async { "live" }))
+        .route(READY, get(ready))
         .with_state(operations.clone());
-    let metrics = Router::new().route("/metrics", get(metrics)).with_state(operations);
-    let mut router = proxy::router(&upstreams).merge(health);
+    let metrics = Router::new().route(METRICS, get(metrics)).with_state(operations);
+    let mut router = proxy::router(&upstreams, &settings.routes).merge(health);
     if configuration.internal_listen.is_none() {
         router = router.merge(metrics.clone());
     }

@@ -18,6 +18,7 @@ pub mod master_key;
 pub mod missing_keys;
 pub mod openapi;
 mod release_gate;
+pub mod routes;
 pub mod serve;
 #[cfg(test)]
 mod testing;

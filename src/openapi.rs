@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use souk_command_api::Ports;
-use souk_gateway::{document, table};
+use souk_gateway::{RouteTable, document};
 use souk_query_api::{QueryPorts, QueryState, ReadPositions};
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, SchemaType, Type};
@@ -48,8 +48,8 @@ const WITHOUT_A_REVISION: [&str; 13] = [
 /// Returns the router with every route of the API, and its document.
 ///
 /// # Panics
-/// If a route has no row in the route table of the gateway. Every start of the program checks this.
-pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi) {
+/// If a route has no row in the route table. Every start of the program checks this.
+pub fn api(shop: &Embedded, positions: &ReadPositions, routes: &RouteTable) -> (axum::Router, OpenApi) {
     let log: SharedStore = shop.log.clone();
     let Ports { settings, people, keys, accounts, clock, .. } = &shop.ports;
     let path = shop.read_models.path();
@@ -83,11 +83,11 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
                 let is_read = method == HttpMethod::Get;
                 let name = method_name(&method).to_uppercase();
                 assert!(
-                    document::secure(&name, path, operation),
+                    document::secure(routes, &name, path, operation),
                     "{name} {path} has no row in the route table"
                 );
                 if has_common_headers(path) {
-                    let takes_key = table::find(&name, path).is_some_and(|route| route.takes_key);
+                    let takes_key = routes.find(&name, path).is_some_and(|route| route.takes_key);
                     add_headers(path, is_read, takes_key, operation);
                 }
                 remove_null(operation);
@@ -276,7 +276,7 @@ mod tests {
         let shop = &test.shop;
         let positions =
             ReadPositions::new(shop.followed.clone(), shop.log.watch_head(), shop.stopping.clone());
-        serde_json::to_value(api(shop, &positions).1).unwrap()
+        serde_json::to_value(api(shop, &positions, &crate::routes::table()).1).unwrap()
     }
 
     /// With `SOUK_UPDATE_OPENAPI=1`, the test writes the file.

@@ -15,6 +15,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use jiff::Timestamp;
 use serde::Deserialize;
+use souk_http::routes::operations::RELEASE_GATE;
 use souk_http::{Problem, StrictJson};
 
 /// Maximum number of gates in the table. Each gate has up to four series in each metric.
@@ -148,7 +149,7 @@ impl Gates {
 
 /// Returns the router with the route of the callbacks.
 pub fn router(gates: Gates) -> Router {
-    Router::new().route("/internal/release-gate/callbacks", post(callback)).with_state(gates)
+    Router::new().route(RELEASE_GATE, post(callback)).with_state(gates)
 }
 
 async fn callback(State(gates): State<Gates>, body: StrictJson<Callback>) -> Result<StatusCode, Problem> {

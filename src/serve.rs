@@ -16,6 +16,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use souk_command_api::OrderFinder;
 use souk_gateway::server::{self, Connections, INTERNAL_CONNECTIONS_MAX, files};
 use souk_gateway::{Bodies, edge, for_browsers};
+use souk_http::routes::operations::{API_DOCUMENT, DOCS, LIVE, METRICS, READY};
 use souk_http::{Problem, catalogue};
 use souk_query_api::ReadPositions;
 use souk_sqlite_log::SqliteLog;
@@ -247,7 +248,6 @@ fn apps(
     metrics: PrometheusHandle,
 ) -> anyhow::Result<Apps> {
     let positions = ReadPositions::new(shop.followed.clone(), shop.log.watch_head(), shop.stopping.clone());
-    let (router, api) = openapi::api(shop, &positions);
     let (settings, status) = edges::set_up(
         configuration,
         shop.ports.keys.clone(),
@@ -257,6 +257,7 @@ fn apps(
         &shop.parts,
         &shop.stopping,
     )?;
+    let (router, api) = openapi::api(shop, &positions, &settings.routes);
     let gates = Gates::default();
     let operations = Operations {
         edge: status,
@@ -272,12 +273,12 @@ fn apps(
         openapi: api.to_pretty_json()?.into(),
     };
     let pages = Router::new()
-        .route("/health/live", get(|| async { "live" }))
-        .route("/health/ready", get(ready))
-        .route("/openapi.json", get(document))
-        .route("/docs", get(docs))
+        .route(LIVE, get(|| async { "live" }))
+        .route(READY, get(ready))
+        .route(API_DOCUMENT, get(document))
+        .route(DOCS, get(docs))
         .with_state(operations.clone());
-    let metrics = Router::new().route("/metrics", get(measured)).with_state(operations);
+    let metrics = Router::new().route(METRICS, get(measured)).with_state(operations);
     let mut router = router.merge(pages).merge(catalogue::pages());
     if configuration.internal_listen.is_none() {
         router = router.merge(metrics.clone());

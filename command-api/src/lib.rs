@@ -34,10 +34,10 @@ use axum::response::Response;
 use souk_eventsourcing::CorrelationId;
 use souk_http::correlation;
 use souk_http::problem::ProblemBody;
+use souk_http::routes::{ApiRouter, Route, Side};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 /// The API document without operations: title, version and security schemes.
 #[derive(OpenApi)]
@@ -65,62 +65,35 @@ pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
+/// Returns every write of the API, with its rules.
+fn api() -> ApiRouter<Ports> {
+    ApiRouter::new(Side::Command)
+        .merge(products::routes::router())
+        .merge(import::router())
+        .merge(inventory::routes::router())
+        .merge(cart::routes::router())
+        .merge(cart::merge::router())
+        .merge(orders::routes::router())
+        .merge(order_notes::routes::router())
+        .merge(payments::routes::router())
+        .merge(payments::dead_letters::router())
+        .merge(payments::webhook::router())
+        .merge(orders::guests::router())
+        .merge(auth::routes::router())
+        .merge(auth::providers::router())
+        .merge(users::routes::router())
+        .merge(maintenance::routes::router())
+}
+
+/// Returns the rows of the route table for every write of the API.
+pub fn routes() -> Vec<Route> {
+    api().into_routes()
+}
+
 /// Returns the router of every write of the API.
 pub fn router(ports: Ports) -> OpenApiRouter {
-    OpenApiRouter::new()
-        .routes(routes!(products::routes::create))
-        .routes(routes!(products::routes::replace, products::routes::withdraw))
-        .routes(routes!(import::import))
-        .routes(routes!(inventory::routes::set_stock))
-        .routes(routes!(inventory::routes::reserve))
-        .routes(routes!(inventory::routes::release))
-        .routes(routes!(inventory::routes::confirm))
-        .routes(routes!(cart::routes::add_item))
-        .routes(routes!(cart::routes::change_item, cart::routes::remove_item))
-        .routes(routes!(cart::routes::clear))
-        .routes(routes!(cart::merge::merge))
-        .routes(routes!(orders::routes::place))
-        .routes(routes!(orders::routes::cancel))
-        .routes(routes!(orders::routes::confirm))
-        .routes(routes!(orders::routes::ship))
-        .routes(routes!(orders::routes::correct_shipment))
-        .routes(routes!(orders::routes::deliver))
-        .routes(routes!(orders::routes::take_back))
-        .routes(routes!(orders::routes::change_address))
-        .routes(routes!(orders::routes::run_timers))
-        .routes(routes!(order_notes::routes::write))
-        .routes(routes!(order_notes::routes::rewrite, order_notes::routes::remove))
-        .routes(routes!(payments::routes::request))
-        .routes(routes!(payments::routes::refund))
-        .routes(routes!(payments::dead_letters::requeue))
-        .routes(routes!(payments::dead_letters::skip))
-        .routes(routes!(payments::webhook::webhook))
-        .routes(routes!(orders::guests::erase))
-        .routes(routes!(auth::routes::sign_up))
-        .routes(routes!(auth::routes::make_admin))
-        .routes(routes!(auth::routes::login))
-        .routes(routes!(auth::routes::refresh))
-        .routes(routes!(auth::routes::logout))
-        .routes(routes!(auth::routes::validate))
-        .routes(routes!(auth::routes::change_password))
-        .routes(routes!(auth::routes::reset_password))
-        .routes(routes!(auth::routes::confirm_reset))
-        .routes(routes!(auth::routes::verify_email))
-        .routes(routes!(auth::routes::audit))
-        .routes(routes!(auth::routes::key_set))
-        .routes(routes!(auth::providers::start))
-        .routes(routes!(auth::providers::callback))
-        .routes(routes!(auth::providers::unlink))
-        .routes(routes!(auth::providers::exchange))
-        .routes(routes!(users::routes::change_profile, users::routes::erase_me))
-        .routes(routes!(users::routes::add_address))
-        .routes(routes!(users::routes::change_address, users::routes::remove_address))
-        .routes(routes!(users::routes::set_default_address))
-        .routes(routes!(users::routes::change_preferences))
-        .routes(routes!(users::routes::erase_customer))
-        .routes(routes!(maintenance::routes::retry))
-        .routes(routes!(maintenance::routes::skip))
-        .routes(routes!(maintenance::routes::switch))
+    api()
+        .into_router()
         .route_layer(middleware::from_fn_with_state(ports.clone(), convert_correlation_id))
         .with_state(ports)
 }

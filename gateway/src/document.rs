@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
+use souk_http::routes::{Access, Side};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
 
-use crate::table::{Access, ROUTES, Side, find};
+use crate::table::RouteTable;
 
 /// Sets the security requirements of an operation. Returns false if the table has no such route.
-pub fn secure(method: &str, path: &str, operation: &mut Operation) -> bool {
-    let Some(route) = find(method, path) else { return false };
+pub fn secure(routes: &RouteTable, method: &str, path: &str, operation: &mut Operation) -> bool {
+    let Some(route) = routes.find(method, path) else { return false };
     let none = SecurityRequirement::default;
     let of = |name: &str| SecurityRequirement::new(name, [] as [&str; 0]);
     operation.security = Some(match route.access {
@@ -23,10 +24,10 @@ pub fn secure(method: &str, path: &str, operation: &mut Operation) -> bool {
 }
 
 /// Returns the routes as a Markdown table.
-pub fn list() -> String {
+pub fn list(routes: &RouteTable) -> String {
     let mut text =
         String::from("| route | who | counts as | body | seconds | side |\n|---|---|---|---|---|---|\n");
-    for route in ROUTES {
+    for route in routes.iter() {
         let side = match route.side {
             Side::Command => "command",
             Side::Query => "query",
@@ -42,7 +43,7 @@ pub fn list() -> String {
             route.method,
             route.path,
             route.access.as_str(),
-            route.class.as_str(),
+            route.rate_class.as_str(),
             route.timeout_s,
         );
     }

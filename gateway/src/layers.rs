@@ -21,6 +21,7 @@ use hyper::body::Body as _;
 use percent_encoding::percent_decode_str;
 use souk_eventsourcing::{Clock, CorrelationId};
 use souk_http::identity::{self, Tokens};
+use souk_http::routes::{BODY_BYTES_MAX, RateClass, Route, Side};
 use souk_http::{Caller, EndedSessions, Problem};
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -30,7 +31,7 @@ use crate::client::{Client, TrustedProxies};
 use crate::limits::Limits;
 use crate::room::{BodyBuffer, Room};
 use crate::server::framing::Ambiguous;
-use crate::table::{self, BODY_BYTES_MAX, Class, Route, Side};
+use crate::table::RouteTable;
 use crate::watched_body::BodyWatch;
 
 /// Largest number of bytes of a refused body that are read and dropped. Many clients read the response only
@@ -66,6 +67,8 @@ const API_VERSION: &str = "x-api-version";
 /// Dependencies of the layers.
 #[derive(Clone)]
 pub struct Edge {
+    /// Rules of all routes.
+    pub routes: Arc<RouteTable>,
     /// Keys that verify access tokens and cart tokens.
     pub tokens: Arc<dyn Tokens>,
     /// Ended sessions, whose tokens are refused.
@@ -254,7 +257,7 @@ pub(crate) fn too_slow() -> Problem {
 /// Inner layer: checks version, caller and access, counts the request, reads the body and calls the handler.
 async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>();
-    let route = path.and_then(|path| table::find(request.method().as_str(), path.as_str()));
+    let route = path.and_then(|path| edge.routes.find(request.method().as_str(), path.as_str()));
     let client = client(&edge, &request);
     // The place is taken first, because verifying a token costs time.
     let address = client.nearest_address();
@@ -265,9 +268,9 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
     // Refused requests count against the limit too, so that guessing tokens is limited.
     let (caller, refusal) = match check_access(&edge, &request, route) {
         Ok(caller) => (client.locate(caller), None),
-        Err(problem) => (client.locate(Caller::default()), Some(refused(&request, &problem))),
+        Err(problem) => (client.locate(Caller::default()), Some(refused(&edge.routes, &request, &problem))),
     };
-    let class = route.map_or(Class::Read, |route| route.class);
+    let class = route.map_or(RateClass::Read, |route| route.rate_class);
     let limit_state = match edge.limits.check(class, &caller).await {
         Ok(limit_state) => limit_state,
         Err((problem, limit_state)) => {
@@ -296,7 +299,7 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
 /// even with a POST.
 fn is_repeatable(route: Option<&Route>, method: &Method) -> bool {
     match route {
-        Some(route) => route.side == Side::Query || (method.is_safe() && route.class != Class::Auth),
+        Some(route) => route.side == Side::Query || (method.is_safe() && route.rate_class != RateClass::Auth),
         None => method.is_safe(),
     }
 }
@@ -316,7 +319,9 @@ async fn respond(route: Option<&Route>, request: Request, next: Next, mut buffer
             let started = Instant::now();
             let request = Request::from_parts(parts, Body::from(body));
             let response = with_timeout(route, next.run(request)).await;
-            if response.status() == StatusCode::NOT_FOUND && route.is_some_and(Route::hides_other_owners) {
+            if response.status() == StatusCode::NOT_FOUND
+                && route.is_some_and(|route| route.hides_other_owners)
+            {
                 tokio::time::sleep_until(not_found_at(started, Instant::now())).await;
             }
             response
@@ -340,7 +345,7 @@ fn check_access(edge: &Edge, request: &Request, route: Option<&Route>) -> Result
     let mut caller = identity::identify(headers, &*edge.tokens, &edge.ended_sessions, edge.clock.now())?;
     edge.tokens.read_cart(headers, &mut caller)?;
     let Some(path) = request.extensions().get::<MatchedPath>() else { return Ok(caller) };
-    let Some(route) = route else { return Err(without_row(path.as_str())) };
+    let Some(route) = route else { return Err(without_row(&edge.routes, path.as_str())) };
     // This process handles the route itself, so no upstream will verify the token.
     if route.side == Side::Operations && caller.unverified.token {
         return Err(Problem::new("unauthenticated", "the token's key is not known"));
@@ -360,11 +365,11 @@ fn client(edge: &Edge, request: &Request) -> Client {
 
 /// Returns the response to a request that failed a check. For a wrong method, the response lists the allowed
 /// methods.
-fn refused(request: &Request, problem: &Problem) -> Response {
+fn refused(routes: &RouteTable, request: &Request, problem: &Problem) -> Response {
     let mut response = problem.clone().into_response();
     if problem.code() == "method-not-allowed"
         && let Some(path) = request.extensions().get::<MatchedPath>()
-        && let Ok(allowed) = HeaderValue::try_from(table::methods(path.as_str()).join(","))
+        && let Ok(allowed) = HeaderValue::try_from(routes.methods(path.as_str()).join(","))
     {
         response.headers_mut().insert(header::ALLOW, allowed);
     }
@@ -373,8 +378,8 @@ fn refused(request: &Request, problem: &Problem) -> Response {
 
 /// Returns the problem of a route without a row: `method-not-allowed` if the path has other methods,
 /// otherwise `internal`, because the table lacks the path.
-fn without_row(path: &str) -> Problem {
-    if table::methods(path).is_empty() {
+fn without_row(routes: &RouteTable, path: &str) -> Problem {
+    if routes.methods(path).is_empty() {
         return Problem::internal(&format!("the route {path} has no row"));
     }
     Problem::new("method-not-allowed", "the resource does not have this method")
@@ -390,7 +395,7 @@ async fn with_timeout(route: Option<&Route>, response: impl Future<Output = Resp
         "there was no response within {} seconds; a write may have been done, so repeat it with the same key",
         route.timeout_s
     );
-    tracing::warn!(route = route.path, seconds = route.timeout_s, "a response took too long");
+    tracing::warn!(route = route.path.as_str(), seconds = route.timeout_s, "a response took too long");
     Problem::new("upstream-unavailable", detail).retry_after(1).into_response()
 }
 
@@ -463,18 +468,20 @@ fn check_version(path: &str, headers: &HeaderMap) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
+    use souk_http::routes::{Access, RouteRules, rules};
+
     use super::*;
 
     #[test]
     fn only_repeatable_requests_may_get_a_problem_when_there_is_no_room() {
-        let repeatable =
-            |method: Method, path: &str| is_repeatable(table::find(method.as_str(), path), &method);
-        assert!(repeatable(Method::GET, "/api/products"));
-        assert!(repeatable(Method::POST, "/api/orders/lookup"), "a lookup is a read, even with a POST");
-        assert!(!repeatable(Method::POST, "/api/orders"));
-        assert!(
-            !repeatable(Method::GET, "/api/auth/oidc/{provider}/callback"),
-            "the tokens are sent only once"
-        );
+        let secret = rules(Access::Anyone).counts_as(RateClass::Auth);
+        let repeatable = |method: Method, side: Side, rules: RouteRules| {
+            let method_name = if method == Method::GET { "GET" } else { "POST" };
+            is_repeatable(Some(&Route::new(method_name, "/", side, rules)), &method)
+        };
+        assert!(repeatable(Method::GET, Side::Query, rules(Access::Anyone)));
+        assert!(repeatable(Method::POST, Side::Query, secret), "a lookup is a read, even with a POST");
+        assert!(!repeatable(Method::POST, Side::Command, rules(Access::Buyer)));
+        assert!(!repeatable(Method::GET, Side::Command, secret), "the tokens are sent only once");
     }
 }

@@ -1,8 +1,8 @@
 //! The edge: layers in front of every route that check access, rate, size and time of a request.
 //!
-//! One table ([`table::ROUTES`]) holds the rules of every route. The layers, the security section of the API
-//! document, the list in `docs/ACCESS.md` and the tests are all derived from it. A route without a row
-//! refuses every request.
+//! One table ([`RouteTable`]) holds the rules of every route. The program collects it from the routers of the
+//! APIs. The layers, the security section of the API document, the list in `docs/ACCESS.md` and the tests are
+//! all derived from it. A route without a row refuses every request.
 
 pub mod browsers;
 pub mod client;
@@ -21,4 +21,4 @@ pub use client::TrustedProxies;
 pub use layers::{Bodies, Edge, edge};
 pub use limits::{Limits, SharedCounts};
 pub use room::{Room, RoomLimits};
-pub use table::{Access, Class, ROUTES, Route, Side};
+pub use table::RouteTable;

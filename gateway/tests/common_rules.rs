@@ -15,14 +15,16 @@ use souk_domain::{CartId, CustomerId};
 use souk_eventsourcing::Clock;
 use souk_eventsourcing::testkit::{Noon, noon};
 use souk_gateway::server::{Connections, serve};
-use souk_gateway::table::BODY_BYTES_MAX;
 use souk_gateway::{Bodies, Edge, Limits, edge};
 use souk_http::identity::{Grant, issue};
+use souk_http::routes::BODY_BYTES_MAX;
 use souk_http::{Caller, Keys, Problem, Role, cart_token, catalogue};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 use uuid::Uuid;
+
+mod routes;
 
 struct Server {
     router: Router,
@@ -61,6 +63,7 @@ fn server() -> Server {
         .route("/api/orders/{id}", get(missing_order))
         .merge(catalogue::pages());
     let settings = Edge {
+        routes: routes::table(),
         tokens: keys.clone(),
         ended_sessions: Arc::default(),
         clock: Arc::new(Noon),

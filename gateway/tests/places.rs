@@ -22,6 +22,8 @@ use souk_http::PublishedKeys;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
+mod routes;
+
 /// Maximum number of concurrent requests to the upstream.
 const PLACES: usize = 20;
 /// Number of requests of an attack: more than there are places.
@@ -60,6 +62,7 @@ async fn gateway(parts: usize) -> Gateway {
     let proxies = Arc::new(TrustedProxies::default());
     let upstreams = Upstreams { commands, queries: queries.clone(), proxies: proxies.clone() };
     let settings = Edge {
+        routes: routes::table(),
         tokens: Arc::new(PublishedKeys::default()),
         ended_sessions: Arc::default(),
         clock: Arc::new(Noon),
@@ -70,7 +73,8 @@ async fn gateway(parts: usize) -> Gateway {
         // places.
         room: Arc::new(Room::new(RoomLimits { responses_bytes_max: 1 << 30, ..RoomLimits::default() })),
     };
-    Gateway { router: edge(proxy::router(&upstreams), settings), queries }
+    let router = proxy::router(&upstreams, &settings.routes);
+    Gateway { router: edge(router, settings), queries }
 }
 
 impl Gateway {

@@ -22,6 +22,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
 
+mod routes;
+
 /// Time for which an open circuit breaker sends no requests. It is short, to keep the tests fast.
 const OPEN_FOR: Duration = Duration::from_millis(300);
 /// Timeout of a response.
@@ -181,6 +183,7 @@ fn gateway(commands: &Scripted, queries: &Scripted) -> Gateway {
     let upstreams =
         Upstreams { commands: commands.clone(), queries: queries.clone(), proxies: proxies.clone() };
     let settings = Edge {
+        routes: routes::table(),
         tokens: Arc::new(PublishedKeys::default()),
         ended_sessions: Arc::default(),
         clock: Arc::new(Noon),
@@ -189,7 +192,8 @@ fn gateway(commands: &Scripted, queries: &Scripted) -> Gateway {
         bodies: Bodies::Forwarded,
         room: Arc::default(),
     };
-    Gateway { router: edge(proxy::router(&upstreams), settings), commands, queries }
+    let router = proxy::router(&upstreams, &settings.routes);
+    Gateway { router: edge(router, settings), commands, queries }
 }
 
 /// Status, headers and body of a response. The body is `None` if it was incomplete.

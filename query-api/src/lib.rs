@@ -33,16 +33,16 @@ mod users;
 
 pub use database::{QueryPorts, QueryState};
 pub use log_browser::response::EventResponse;
-pub use log_browser::routes::router as log_browser;
+pub use log_browser::routes::log_browser;
 pub use parked_entities::ParkedEntities;
 pub use positions::{ReadModelProgress, ReadPositions};
 
+use souk_http::routes::{ApiRouter, Route, Side};
 use utoipa_axum::router::OpenApiRouter;
 
-/// Returns the router of all reads except the log browser, which has its own router. The caller adds the
-/// middleware that checks the common rules (tokens, headers, limits).
-pub fn router(state: QueryState) -> OpenApiRouter {
-    OpenApiRouter::new()
+/// Returns all reads except the log browser, which has its own state.
+fn api() -> ApiRouter<QueryState> {
+    ApiRouter::new(Side::Query)
         .merge(products::routes::router())
         .merge(inventory::routes::router())
         .merge(cart::routes::router())
@@ -54,5 +54,17 @@ pub fn router(state: QueryState) -> OpenApiRouter {
         .merge(dead_letters::routes::router())
         .merge(projections::routes::router())
         .merge(parked::routes::router())
-        .with_state(state)
+}
+
+/// Returns the rows of the route table for all reads.
+pub fn routes() -> Vec<Route> {
+    let mut routes = api().into_routes();
+    routes.extend(log_browser::routes::router().into_routes());
+    routes
+}
+
+/// Returns the router of all reads except the log browser. The caller adds the middleware that checks the
+/// common rules (tokens, headers, limits).
+pub fn router(state: QueryState) -> OpenApiRouter {
+    api().into_router().with_state(state)
 }

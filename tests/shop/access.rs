@@ -9,8 +9,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use souk::clock::SystemClock;
 use souk_eventsourcing::Clock as _;
-use souk_gateway::table::{self, Access, Route};
 use souk_http::identity::TOKEN_OR_CART;
+use souk_http::routes::{Access, Route};
 use souk_servers::Redis;
 
 use super::add_stock;
@@ -288,9 +288,10 @@ async fn access_matrix(
         .collect();
     // Routes about the process itself are not in the API document.
     let is_undocumented =
-        |route: &&Route| !paths.contains_key(route.path) && !route.path.starts_with(INTERNAL);
-    let undocumented = table::ROUTES.iter().filter(is_undocumented);
-    operations.extend(undocumented.map(|route| (route.path, route.method.to_owned(), &Value::Null)));
+        |route: &&Route| !paths.contains_key(&route.path) && !route.path.starts_with(INTERNAL);
+    let routes = souk::routes::table();
+    let undocumented = routes.iter().filter(is_undocumented);
+    operations.extend(undocumented.map(|route| (route.path.as_str(), route.method.to_owned(), &Value::Null)));
     let mut matrix = String::new();
     let names: Vec<_> = identities.iter().map(|identity| identity.name).collect();
     writeln!(matrix, "| operation | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len())).unwrap();
@@ -299,7 +300,7 @@ async fn access_matrix(
     for is_deletion in [false, true] {
         let operations = operations.iter().filter(|(_, method, _)| (method == "DELETE") == is_deletion);
         for (path, method, operation) in operations {
-            let access = table::find(method, path).unwrap().access;
+            let access = routes.find(method, path).unwrap().access;
             let body = example_body(&document, operation);
             write!(matrix, "| `{method} {path}` |").unwrap();
             for identity in &identities {
@@ -363,7 +364,7 @@ fn compare(matrix: &str) {
          access checks. `401` and `403` are refusals at the edge. `404` means that the resource belongs to somebody else; the \
          response is the same as for a resource that does not exist. The test also derives the expected result from the route \
          table, and fails if a result differs.\n\n{matrix}",
-        souk_gateway::document::list()
+        souk_gateway::document::list(&souk::routes::table())
     );
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
     if std::env::var_os(UPDATE).is_some() {

@@ -21,10 +21,12 @@ use souk_domain::{Email, UserId};
 use souk_eventsourcing::CorrelationId;
 use souk_http::headers::WriteHeaders;
 use souk_http::problem::ProblemBody;
+use souk_http::routes::{Access, ApiRouter, RateClass, Side, rules};
 use souk_http::{Caller, Problem, StrictJson, StrictQuery};
 use souk_sign_in::identity_provider::{Callback, Flow, FlowStart};
 use souk_sign_in::{Identity, ProviderFailed, SignInKind, UnlinkOutcome};
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 
 use crate::ports::Ports;
 use crate::users::erasure;
@@ -67,6 +69,17 @@ pub struct CallbackQuery {
     iss: Option<String>,
     /// Reason why there is no code.
     error: Option<String>,
+}
+
+/// Returns the routes of sign-ins at identity providers.
+pub(crate) fn router() -> ApiRouter<Ports> {
+    let anyone = rules(Access::Anyone).counts_as(RateClass::Auth);
+    let signed_in = rules(Access::SignedIn).counts_as(RateClass::Auth);
+    ApiRouter::new(Side::Command)
+        .route(routes!(start), anyone)
+        .route(routes!(callback), anyone)
+        .route(routes!(unlink), signed_in)
+        .route(routes!(exchange), anyone)
 }
 
 /// Starts a sign-in: redirects the browser to an identity provider.

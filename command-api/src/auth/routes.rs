@@ -13,11 +13,13 @@ use souk_domain::{CustomerId, UserId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandRequest, Revision};
 use souk_http::headers::WriteHeaders;
+use souk_http::routes::{Access, ApiRouter, RateClass, Side, rules};
 use souk_http::shapes::{POSITION, PasswordShape, WriteResponse, Written};
 use souk_http::sign_ins::SignInResponse;
 use souk_http::token_keys::KeySet;
 use souk_http::{Caller, Problem, StrictJson, StrictQuery, paging};
 use souk_sign_in::{OneTimeToken, Password, Purpose, SignInKind};
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::ports::Ports;
@@ -34,6 +36,25 @@ use super::{mailed, sessions};
 
 /// Name of the list of sign-in events in its cursors.
 const LIST: &str = "sign-ins";
+
+/// Returns the routes of accounts and sessions.
+pub(crate) fn router() -> ApiRouter<Ports> {
+    let anyone = rules(Access::Anyone).counts_as(RateClass::Auth);
+    let signed_in = rules(Access::SignedIn).counts_as(RateClass::Auth);
+    ApiRouter::new(Side::Command)
+        .route(routes!(sign_up), anyone)
+        .route(routes!(make_admin), rules(Access::Admin).keyless())
+        .route(routes!(login), anyone)
+        .route(routes!(refresh), anyone)
+        .route(routes!(logout), anyone)
+        .route(routes!(validate), signed_in)
+        .route(routes!(change_password), signed_in)
+        .route(routes!(reset_password), anyone)
+        .route(routes!(confirm_reset), anyone)
+        .route(routes!(verify_email), anyone)
+        .route(routes!(audit), signed_in)
+        .route(routes!(key_set), Access::Anyone)
+}
 
 /// Forbids caches to store a response: it has tokens or data about sign-ins.
 pub(crate) fn no_store(response: impl IntoResponse) -> Response {

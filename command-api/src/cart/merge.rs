@@ -17,8 +17,10 @@ use souk_domain::{CartId, CustomerId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandError, CommandId, CommandRequest, Completion, Position};
 use souk_http::headers::WriteHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::shapes::WriteResponse;
 use souk_http::{Caller, Problem, StrictJson, cart_token};
+use utoipa_axum::routes;
 
 use crate::origin::Write;
 use crate::ports::Ports;
@@ -29,6 +31,11 @@ use super::request::{CappedLine, CartsMerged, MergeRequest};
 
 /// Attempts to take the lines out of a guest's cart that other requests change at the same time.
 const ATTEMPTS_MAX: u32 = 8;
+
+/// Returns the route that merges carts.
+pub(crate) fn router() -> ApiRouter<Ports> {
+    ApiRouter::new(Side::Command).route(routes!(merge), Access::SignedIn)
+}
 
 /// Moves the lines of a guest's cart to the customer's cart. A line has a limit of units: the response lists
 /// the lines that could not take all of them. Repeat the request to complete a merge that was interrupted.

@@ -6,8 +6,10 @@ use axum::response::{IntoResponse, Response};
 use souk_domain::cart::{Cart, CartCommand};
 use souk_domain::{CartId, Money, ProductId, Sku};
 use souk_http::headers::WriteHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson, cart_token};
+use utoipa_axum::routes;
 
 use crate::origin::Write;
 use crate::ports::Ports;
@@ -17,6 +19,15 @@ use crate::{fields, listing};
 
 use super::lookup::cart_of_caller;
 use super::request::{ItemRequest, QuantityRequest};
+
+/// Returns the routes that write carts.
+pub(crate) fn router() -> ApiRouter<Ports> {
+    ApiRouter::new(Side::Command)
+        .route(routes!(add_item), Access::Guest)
+        .route(routes!(change_item), Access::Guest)
+        .route(routes!(remove_item), Access::Guest)
+        .route(routes!(clear), Access::Guest)
+}
 
 fn existing_cart(caller: &Caller) -> Result<CartId, Problem> {
     cart_of_caller(caller).ok_or_else(|| Problem::new("not-found", "there is no cart yet; add an item first"))

@@ -23,8 +23,10 @@ use serde::{Deserialize, Serialize};
 use souk_domain::text::cut;
 use souk_eventsourcing::{Actor, CorrelationId, Position};
 use souk_http::headers::WriteHeaders;
+use souk_http::routes::{Access, ApiRouter, Side, rules};
 use souk_http::{Caller, Problem, StrictQuery};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
 
 use crate::ports::Ports;
 
@@ -106,6 +108,11 @@ pub struct ImportQuery {
     /// change.
     #[serde(default)]
     dry_run: bool,
+}
+
+/// Returns the route of the import.
+pub(crate) fn router() -> ApiRouter<Ports> {
+    ApiRouter::new(Side::Command).route(routes!(import), rules(Access::Admin).keyless().long_timeout())
 }
 
 /// Imports products. The body has one JSON object on each line, or is one JSON array of objects. It is in

@@ -8,9 +8,11 @@ use souk_domain::{OrderRef, Sku};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandError, CommandRequest, Completion, Outcome};
 use souk_http::headers::WriteHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson};
 use souk_process_managers::shop_command::reservation_command_id;
+use utoipa_axum::routes;
 
 use crate::fields;
 use crate::origin::Write;
@@ -22,6 +24,15 @@ use super::request::{ReservationRequest, ReserveRequest, StockRequest, order_ref
 
 /// Longest duration of a reservation that is made over the API, in seconds.
 const EXPIRES_IN_S_MAX: u32 = 86_400;
+
+/// Returns the routes that write stock and reservations.
+pub(crate) fn router() -> ApiRouter<Ports> {
+    ApiRouter::new(Side::Command)
+        .route(routes!(set_stock), Access::Staff)
+        .route(routes!(reserve), Access::Staff)
+        .route(routes!(release), Access::Staff)
+        .route(routes!(confirm), Access::Staff)
+}
 
 /// Sets the stock on hand to a count, or adds a change to it.
 #[utoipa::path(post, path = "/api/inventory/stock", tag = "inventory", request_body = StockRequest,

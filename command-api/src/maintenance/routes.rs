@@ -8,8 +8,10 @@ use souk_eventsourcing::id::STREAM_NAME_BYTES_MAX;
 use souk_eventsourcing::parking::{Entity, Parked, Skip};
 use souk_eventsourcing::{CommandRequest, Position, StreamName};
 use souk_http::headers::WriteHeaders;
+use souk_http::routes::{Access, ApiRouter, Side, rules};
 use souk_http::shapes::read_text;
 use souk_http::{Caller, Problem, StrictJson};
+use utoipa_axum::routes;
 
 use crate::origin::Write;
 use crate::ports::Ports;
@@ -27,6 +29,14 @@ const OWNER: TextRule = TextRule::line(1, 64);
 /// Rule for the name of an entity: a key of a read model, an instance of a process, or a stream. The text is
 /// not trimmed, because a key may begin with a space.
 const ENTITY: TextRule = TextRule::foreign(STREAM_NAME_BYTES_MAX);
+
+/// Returns the routes for maintenance.
+pub(crate) fn router() -> ApiRouter<Ports> {
+    ApiRouter::new(Side::Command)
+        .route(routes!(retry), rules(Access::Admin).keyless())
+        .route(routes!(skip), Access::Admin)
+        .route(routes!(switch), rules(Access::Admin).keyless().long_timeout())
+}
 
 fn maintenance_problem(error: MaintenanceError) -> Problem {
     let code = match error {

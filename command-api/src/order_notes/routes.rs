@@ -9,8 +9,10 @@ use souk_domain::{CustomerId, NoteId, OrderId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandRequest, Personal};
 use souk_http::headers::WriteHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::shapes::{WriteResponse, Written, read_text};
 use souk_http::{Caller, Problem, StrictJson};
+use utoipa_axum::routes;
 
 use crate::orders::access::load_order;
 use crate::origin::Write;
@@ -20,6 +22,14 @@ use crate::reply::{Reply, send};
 use crate::users::erasure;
 
 use super::request::NoteRequest;
+
+/// Returns the routes that write notes on orders.
+pub(crate) fn router() -> ApiRouter<Ports> {
+    ApiRouter::new(Side::Command)
+        .route(routes!(write), Access::Admin)
+        .route(routes!(rewrite), Access::Admin)
+        .route(routes!(remove), Access::Admin)
+}
 
 /// Writes a note on an order. Buyers never see it. For admins.
 ///

@@ -7,12 +7,20 @@ use souk_domain::order::Order;
 use souk_domain::{Email, OrderId};
 use souk_http::guard::Target;
 use souk_http::headers::WriteHeaders;
+use souk_http::routes::{Access, ApiRouter, RateClass, Side, rules};
 use souk_http::shapes::{LookupShape, POSITION};
 use souk_http::{Caller, Problem, StrictJson};
+use utoipa_axum::routes;
 
 use crate::origin::Write;
 use crate::ports::{GuestOrder, Ports};
 use crate::users::erasure;
+
+/// Returns the route that erases guests.
+pub(crate) fn router() -> ApiRouter<Ports> {
+    let erasure_rules = rules(Access::Anyone).counts_as(RateClass::Auth).hides_other_owners();
+    ApiRouter::new(Side::Command).route(routes!(erase), erasure_rules)
+}
 
 /// Erases the personal data of a guest. The order code and the e-mail address of the order identify the
 /// guest.

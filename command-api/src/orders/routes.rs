@@ -12,8 +12,10 @@ use souk_domain::{FieldError, InvalidText, OrderId, Sku};
 use souk_eventsourcing::{Position, Revision};
 use souk_http::body::{NoBody, OptionalJson};
 use souk_http::headers::WriteHeaders;
+use souk_http::routes::{Access, ApiRouter, Side, rules};
 use souk_http::shapes::{AddressShape, WriteResponse, read_text};
 use souk_http::{Caller, Problem, StrictJson};
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::origin::Write;
@@ -32,6 +34,20 @@ use super::{assemble, destination};
 
 /// The number of the shipment. Every order has only one shipment.
 const ONLY_SHIPMENT: &str = "1";
+
+/// Returns the routes that write orders.
+pub(crate) fn router() -> ApiRouter<Ports> {
+    ApiRouter::new(Side::Command)
+        .route(routes!(place), Access::Buyer)
+        .route(routes!(cancel), Access::Buyer)
+        .route(routes!(confirm), rules(Access::Admin).fieldless())
+        .route(routes!(ship), Access::Admin)
+        .route(routes!(correct_shipment), Access::Admin)
+        .route(routes!(deliver), rules(Access::Admin).fieldless())
+        .route(routes!(take_back), Access::Admin)
+        .route(routes!(change_address), Access::Admin)
+        .route(routes!(run_timers), rules(Access::Admin).fieldless().keyless())
+}
 
 /// Places an order. The response is 202 at once. With `Prefer: wait=10` the request waits up to 10 seconds,
 /// and the response is 201 if the order settles in that time.

@@ -10,8 +10,10 @@ use souk_domain::{DebtId, PaymentId};
 use souk_eventsourcing::Completion;
 use souk_http::body::NoBody;
 use souk_http::headers::WriteHeaders;
+use souk_http::routes::{Access, ApiRouter, Side, rules};
 use souk_http::shapes::{WriteResponse, Written, read_text};
 use souk_http::{Caller, Problem, StrictJson};
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::origin::Write;
@@ -20,6 +22,13 @@ use crate::rejected::problem;
 use crate::reply::{Reply, send};
 
 use super::request::DeadLetterSkipRequest;
+
+/// Returns the routes that handle dead letters.
+pub(crate) fn router() -> ApiRouter<Ports> {
+    ApiRouter::new(Side::Command)
+        .route(routes!(requeue), rules(Access::Admin).fieldless())
+        .route(routes!(skip), Access::Admin)
+}
 
 /// Sends a refund or void that the payment provider refused to the provider again. For admins.
 ///

@@ -22,7 +22,9 @@ use souk_eventsourcing::{
 };
 use souk_http::Problem;
 use souk_http::body::parse;
+use souk_http::routes::{Access, ApiRouter, RateClass, Side, rules};
 use souk_process_managers::FoundPayment;
+use utoipa_axum::routes;
 
 use crate::ports::Ports;
 use crate::rejected::problem;
@@ -35,6 +37,12 @@ const SIGNATURE: &str = "x-razorpay-signature";
 const AGE_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Greatest time by which an event may be in the future, since the provider's clock may be ahead.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+/// Returns the route of the webhook.
+pub(crate) fn router() -> ApiRouter<Ports> {
+    let webhook_rules = rules(Access::Signature).small_body().counts_as(RateClass::Unlimited);
+    ApiRouter::new(Side::Command).route(routes!(webhook), webhook_rules)
+}
 
 /// Accepts a webhook event of the payment provider.
 #[utoipa::path(post, path = "/api/payments/webhook", tag = "payments", request_body = WebhookRequest,

@@ -5,8 +5,10 @@ use axum::http::StatusCode;
 use souk_domain::ProductId;
 use souk_domain::product::{Product, ProductCommand};
 use souk_http::headers::WriteHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson};
+use utoipa_axum::routes;
 
 use crate::origin::Write;
 use crate::ports::Ports;
@@ -76,6 +78,14 @@ pub async fn withdraw(
 /// to this form.
 fn with_request_pointers(problem: Problem, is_short: bool) -> Problem {
     if is_short { problem.with_pointers(short_pointer) } else { problem }
+}
+
+/// Returns the routes that write products.
+pub(crate) fn router() -> ApiRouter<Ports> {
+    ApiRouter::new(Side::Command)
+        .route(routes!(create), Access::Admin)
+        .route(routes!(replace), Access::Admin)
+        .route(routes!(withdraw), Access::Admin)
 }
 
 fn product_id(id: &str) -> Result<ProductId, Problem> {

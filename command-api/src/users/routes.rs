@@ -8,9 +8,11 @@ use souk_domain::user::{User, UserCommand};
 use souk_domain::{AddressId, CustomerId};
 use souk_http::body::NoBody;
 use souk_http::headers::WriteHeaders;
+use souk_http::routes::{Access, ApiRouter, Side, rules};
 use souk_http::shapes::{POSITION, PasswordShape, WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson};
 use souk_sign_in::Password;
+use utoipa_axum::routes;
 
 use crate::auth::accounts::{self, Client};
 use crate::auth::passwords;
@@ -20,6 +22,19 @@ use crate::reply::{Reply, send};
 
 use super::erasure;
 use super::request::{EntryRequest, EraseRequest, PreferencesRequest, ProfileRequest};
+
+/// Returns the routes that write accounts.
+pub(crate) fn router() -> ApiRouter<Ports> {
+    ApiRouter::new(Side::Command)
+        .route(routes!(change_profile), Access::SignedIn)
+        .route(routes!(erase_me), rules(Access::SignedIn).with_body())
+        .route(routes!(add_address), Access::SignedIn)
+        .route(routes!(change_address), Access::SignedIn)
+        .route(routes!(remove_address), Access::SignedIn)
+        .route(routes!(set_default_address), rules(Access::SignedIn).fieldless())
+        .route(routes!(change_preferences), Access::SignedIn)
+        .route(routes!(erase_customer), Access::Admin)
+}
 
 fn address_id(text: &str) -> Result<AddressId, Problem> {
     text.parse().map(AddressId).map_err(|_| Problem::new("not-found", "there is no such address"))

@@ -22,7 +22,7 @@ use souk_domain::{AggregatePorts, Currency, CustomerId, DebtId, OrderId, Payment
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::testkit::{KeysInMemory, noon};
 use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, StreamName, Timestamp};
-use souk_gateway::{Bodies, Edge, Limits, edge};
+use souk_gateway::{Bodies, Edge, Limits, RouteTable, edge};
 use souk_http::identity::{Grant, issue};
 use souk_http::{Guard, Keys, Problem, Role};
 use souk_mail_folder::MailFolder;
@@ -209,6 +209,7 @@ impl TestShop {
         };
         let (router, _) = souk_command_api::router(ports.clone()).split_for_parts();
         let settings = Edge {
+            routes: Arc::new(RouteTable::new(souk_command_api::routes())),
             tokens: ports.keys.clone(),
             ended_sessions: Arc::clone(&ports.accounts.ended_sessions),
             clock,

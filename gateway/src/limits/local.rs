@@ -7,15 +7,15 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
+use souk_http::routes::RateClass;
 
 use super::{Count, LimitKey};
-use crate::table::Class;
 
 /// Number of requests between two cleanups. A cleanup drops the counts of callers that have no recent
 /// requests.
 const CLEANUP_EVERY: u32 = 10_000;
 
-type Key = (Class, LimitKey);
+type Key = (RateClass, LimitKey);
 type Limiter = RateLimiter<Key, DefaultKeyedStateStore<Key>, DefaultClock, StateInformationMiddleware>;
 
 /// Request counters of this process, one for each quota.
@@ -36,7 +36,7 @@ impl LocalCounts {
 
     /// Counts a request under each key. If the quota of a key is used up, refuses the request and does not
     /// count it under the remaining keys.
-    pub fn take(&self, class: Class, keys: &[LimitKey], quota: NonZeroU32) -> Count {
+    pub fn take(&self, class: RateClass, keys: &[LimitKey], quota: NonZeroU32) -> Count {
         let mut remaining = quota.get();
         let Some((_, limiter)) = self.limiters.iter().find(|(limit, _)| *limit == quota) else {
             return Count::Passes { remaining };

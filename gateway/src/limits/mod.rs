@@ -14,9 +14,9 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderValue};
 use souk_http::guard::counted_address;
 use souk_http::identity::AddressSource;
+use souk_http::routes::RateClass;
 use souk_http::{Caller, Problem, Role};
 
-use crate::table::Class;
 use local::LocalCounts;
 pub use shared::{SharedCounts, SharedCountsUnavailable};
 
@@ -78,7 +78,7 @@ pub struct Limits {
 /// State of a caller's limit, which the response reports.
 #[derive(Clone, Copy, Debug)]
 pub struct LimitState {
-    class: Class,
+    class: RateClass,
     quota: u32,
     remaining: u32,
     /// Time until the full quota is available again. For a refused request, the time until one request is
@@ -120,12 +120,12 @@ impl Limits {
     /// other systems and programs on this machine.
     pub async fn check(
         &self,
-        class: Class,
+        class: RateClass,
         caller: &Caller,
     ) -> Result<Option<LimitState>, (Problem, LimitState)> {
         let Some((local, shared)) = &self.counts else { return Ok(None) };
         let is_exempt = caller.is_admin() || caller.has(Role::Service) || caller.is_this_machine();
-        if is_exempt && class != Class::Auth {
+        if is_exempt && class != RateClass::Auth {
             return Ok(None);
         }
         let Some(quota) = quota(class) else { return Ok(None) };
@@ -169,12 +169,12 @@ fn whole_seconds(time: Duration) -> u32 {
     u32::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX).max(1)
 }
 
-fn quota(class: Class) -> Option<NonZeroU32> {
+fn quota(class: RateClass) -> Option<NonZeroU32> {
     match class {
-        Class::Auth => Some(AUTH),
-        Class::Read => Some(READ),
-        Class::Write => Some(WRITE),
-        Class::Unlimited => None,
+        RateClass::Auth => Some(AUTH),
+        RateClass::Read => Some(READ),
+        RateClass::Write => Some(WRITE),
+        RateClass::Unlimited => None,
     }
 }
 

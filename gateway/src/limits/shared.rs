@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use souk_http::routes::RateClass;
 
 use super::{Count, LimitKey, WINDOW};
-use crate::table::Class;
 
 /// Longest time that a request waits for the shared count. It is long enough for a short overload of
 /// the shared counts, because a process that counts alone allows as many requests as the limit allows to all
@@ -60,7 +60,7 @@ impl Shared {
     }
 
     /// Counts a request under each key. Returns `None` if the shared counts are unavailable.
-    pub async fn take(&self, class: Class, keys: &[LimitKey], quota: NonZeroU32) -> Option<Count> {
+    pub async fn take(&self, class: RateClass, keys: &[LimitKey], quota: NonZeroU32) -> Option<Count> {
         let paused_until = self.paused_until();
         if paused_until.is_some_and(|until| Instant::now() < until) {
             return None;
@@ -88,7 +88,7 @@ impl Shared {
 }
 
 /// Returns the name of a key in the shared counts.
-fn shared_key(class: Class, key: &LimitKey) -> String {
+fn shared_key(class: RateClass, key: &LimitKey) -> String {
     let class = class.as_str();
     match key {
         LimitKey::Address(address) => format!("souk:limit:{class}:address:{address}"),

@@ -17,6 +17,7 @@ mod upstream;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -25,21 +26,23 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use souk_eventsourcing::CorrelationId;
 use souk_http::identity::AddressSource;
+use souk_http::routes::operations::{API_DOCUMENT, DOCS, LIVE, METRICS, PROBLEM, READY};
+use souk_http::routes::{RateClass, Route, Side};
 use souk_http::{Caller, Problem};
 
 use crate::client::TrustedProxies;
 use crate::layers::read;
 use crate::room::Room;
-use crate::table::{self, Class, ROUTES, Route, Side};
+use crate::table::RouteTable;
 pub use health::UpstreamHealth;
 pub use keys::follow;
 use upstream::Outgoing;
 pub use upstream::{InvalidUpstream, Upstream, UpstreamLimits, UpstreamState};
 
 /// Operations paths that the gateway handles itself.
-const OWN_PATHS: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
+const OWN_PATHS: [&str; 3] = [LIVE, READY, METRICS];
 /// Operations paths that go to the query upstream.
-const QUERY_PATHS: [&str; 3] = ["/openapi.json", "/docs", "/problems/{code}"];
+const QUERY_PATHS: [&str; 3] = [API_DOCUMENT, DOCS, PROBLEM];
 
 /// Upstreams of a gateway.
 #[derive(Clone)]
@@ -57,28 +60,35 @@ impl Upstreams {
         match route.side {
             Side::Command => Some(&self.commands),
             Side::Query => Some(&self.queries),
-            Side::Operations => QUERY_PATHS.contains(&route.path).then_some(&self.queries),
+            Side::Operations => QUERY_PATHS.contains(&route.path.as_str()).then_some(&self.queries),
         }
     }
 }
 
+/// State of the handler that forwards requests.
+#[derive(Clone)]
+struct Forwarding {
+    upstreams: Upstreams,
+    routes: Arc<RouteTable>,
+}
+
 /// Returns a router that forwards every route of the shop, except those about the process itself.
-pub fn router(upstreams: &Upstreams) -> Router {
+pub fn router(upstreams: &Upstreams, routes: &Arc<RouteTable>) -> Router {
     let is_forwarded =
-        |route: &&Route| !OWN_PATHS.contains(&route.path) && upstreams.for_route(route).is_some();
-    let paths: BTreeSet<&str> = ROUTES.iter().filter(is_forwarded).map(|route| route.path).collect();
+        |route: &&Route| !OWN_PATHS.contains(&route.path.as_str()) && upstreams.for_route(route).is_some();
+    let paths: BTreeSet<&str> = routes.iter().filter(is_forwarded).map(|route| route.path.as_str()).collect();
     let router = paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(handle)));
-    router.with_state(upstreams.clone())
+    router.with_state(Forwarding { upstreams: upstreams.clone(), routes: Arc::clone(routes) })
 }
 
 async fn handle(
-    State(upstreams): State<Upstreams>,
+    State(Forwarding { upstreams, routes }): State<Forwarding>,
     path: MatchedPath,
     caller: Caller,
     request: Request,
 ) -> Response {
     // The layers refuse requests whose route has no row, so the row is always found.
-    let route = table::find(request.method().as_str(), path.as_str());
+    let route = routes.find(request.method().as_str(), path.as_str());
     let target = route.and_then(|route| Some((route, upstreams.for_route(route)?)));
     let Some((route, upstream)) = target else {
         return Problem::internal(&"a request passed the layers although its route has no row")
@@ -94,7 +104,7 @@ async fn handle(
 
 async fn forward(
     upstream: &Arc<Upstream>,
-    route: &'static Route,
+    route: &Route,
     caller: &Caller,
     scheme: Option<HeaderValue>,
     request: Request,
@@ -116,7 +126,8 @@ async fn forward(
     let mut buffer = room.body_buffer(caller.nearest_address());
     let body = read(body, route.body_bytes_max, &mut buffer).await?;
     let may_retry = may_retry(route, &head);
-    upstream.send(&Outgoing { head, route, body, may_retry }, caller.nearest_address()).await
+    let timeout = Duration::from_secs(route.timeout_s);
+    upstream.send(&Outgoing { head, timeout, body, may_retry }, caller.nearest_address()).await
 }
 
 /// Returns the value of `X-Forwarded-For` for the upstream. A hidden client is sent as `unknown`: without the
@@ -138,6 +149,6 @@ struct Head {
 /// Returns true if a second attempt has no further effect: for a read, and for a write with an idempotency
 /// key. A sign-in must not be sent twice, even with a GET.
 fn may_retry(route: &Route, head: &Head) -> bool {
-    let is_read = head.method.is_safe() && route.class != Class::Auth;
+    let is_read = head.method.is_safe() && route.rate_class != RateClass::Auth;
     is_read || (route.takes_key && head.headers.contains_key(headers::IDEMPOTENCY_KEY))
 }

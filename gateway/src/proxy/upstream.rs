@@ -29,7 +29,6 @@ use super::headers;
 use super::places::{Client, HeldPermits, NoPlace, PartUse, Places};
 use super::relayed::RelayedBody;
 use crate::layers::FromUpstream;
-use crate::table::Route;
 
 /// Largest number of retries of a request.
 const RETRIES_MAX: u32 = 2;
@@ -147,7 +146,8 @@ enum CallError {
 /// Request to an upstream, with all that is needed to send it again.
 pub(super) struct Outgoing {
     pub(super) head: Head,
-    pub(super) route: &'static Route,
+    /// Timeout of the route.
+    pub(super) timeout: Duration,
     /// Complete body. A request takes a place only after its body has arrived.
     pub(super) body: Bytes,
     /// True if sending the request twice has no further effect.
@@ -214,7 +214,7 @@ impl Upstream {
     ) -> Result<ClientResponse, Problem> {
         let part = self.places.use_part(client);
         let place = part.place().await.map_err(|reason| self.full_problem(reason))?;
-        let route_time_max = Duration::from_secs(outgoing.route.timeout_s) + GRACE;
+        let route_time_max = outgoing.timeout + GRACE;
         let end = Instant::now() + route_time_max.min(self.limits.response_time_max);
         self.retries.deposit();
         let mut retries = 0;

@@ -3,10 +3,10 @@
 use axum::extract::State;
 use souk_domain::{CartId, Money};
 use souk_http::headers::ReadHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::shapes::MoneyShape;
 use souk_http::{Caller, Problem};
 use souk_projections::carts::CartRow;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::{CartLineResponse, CartResponse};
@@ -14,8 +14,8 @@ use crate::database::{QueryState, document, failed};
 use crate::positions::{ReadAt, ReadYourWrites};
 use crate::responses::Single;
 
-pub(crate) fn router() -> OpenApiRouter<QueryState> {
-    OpenApiRouter::new().routes(routes!(get))
+pub(crate) fn router() -> ApiRouter<QueryState> {
+    ApiRouter::new(Side::Query).route(routes!(get), Access::Guest)
 }
 
 /// Read models of carts. Their lines are joined with variants and stock.

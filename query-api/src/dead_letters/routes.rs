@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use souk_http::headers::ReadHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::{Caller, Problem, StrictQuery, paging};
 use souk_projections::payment_debts::PaymentDebtRow;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::DeadLetterResponse;
@@ -20,8 +20,8 @@ const LIST: &str = "dead-letters";
 /// Read models of dead letters.
 const MODELS: &[&str] = &["payment_debts"];
 
-pub(crate) fn router() -> OpenApiRouter<QueryState> {
-    OpenApiRouter::new().routes(routes!(list))
+pub(crate) fn router() -> ApiRouter<QueryState> {
+    ApiRouter::new(Side::Query).route(routes!(list), Access::Admin)
 }
 
 /// Query parameters of the list of dead letters.

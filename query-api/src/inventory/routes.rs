@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use souk_http::headers::ReadHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::{Caller, Problem, StrictQuery, paging};
 use souk_projections::stock::StockRow;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::StockResponse;
@@ -20,8 +20,8 @@ const LIST: &str = "stock";
 /// Read models of stock.
 const MODELS: &[&str] = &["stock", "variants"];
 
-pub(crate) fn router() -> OpenApiRouter<QueryState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+pub(crate) fn router() -> ApiRouter<QueryState> {
+    ApiRouter::new(Side::Query).route(routes!(list), Access::Staff).route(routes!(get), Access::Anyone)
 }
 
 /// Query parameters of the list of stock.

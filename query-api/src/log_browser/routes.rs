@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::Value;
 use souk_eventsourcing::{EventStore, Position, RecordedEvent, Revision, StreamName, Timestamp};
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::{Problem, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -32,10 +33,16 @@ pub(crate) struct LogBrowser {
     pub(crate) query: QueryState,
 }
 
+/// Returns the routes of the log browser.
+pub(crate) fn router() -> ApiRouter<LogBrowser> {
+    ApiRouter::new(Side::Query)
+        .route(routes!(read), Access::Admin)
+        .route(routes!(correlations::read), Access::Admin)
+}
+
 /// Returns the router of the log browser.
-pub fn router(log: Arc<dyn EventStore>, query: QueryState) -> OpenApiRouter {
-    let state = LogBrowser { log, query };
-    OpenApiRouter::new().routes(routes!(read)).routes(routes!(correlations::read)).with_state(state)
+pub fn log_browser(log: Arc<dyn EventStore>, query: QueryState) -> OpenApiRouter {
+    router().into_router().with_state(LogBrowser { log, query })
 }
 
 /// Query parameters of a stream.

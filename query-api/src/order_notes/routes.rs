@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use souk_http::headers::ReadHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::{Caller, Problem, StrictQuery, paging};
 use souk_projections::order_notes::OrderNoteRow;
 use souk_projections::orders::OrderRow;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::OrderNoteResponse;
@@ -29,8 +29,8 @@ const BEFORE_EVERY_NOTE: i64 = -1;
 /// Documents of the order and of one of its notes. An order without notes has one row without a note.
 type Row = (Vec<u8>, Option<String>, Option<Vec<u8>>);
 
-pub(crate) fn router() -> OpenApiRouter<QueryState> {
-    OpenApiRouter::new().routes(routes!(list))
+pub(crate) fn router() -> ApiRouter<QueryState> {
+    ApiRouter::new(Side::Query).route(routes!(list), Access::Admin)
 }
 
 /// Query parameters of the list of notes.

@@ -8,10 +8,10 @@ use souk_domain::{CustomerId, Email, OrderId, PaymentId};
 use souk_http::closed_texts::OrderStatusShape;
 use souk_http::guard::Target;
 use souk_http::headers::ReadHeaders;
+use souk_http::routes::{Access, ApiRouter, RateClass, Side, rules};
 use souk_http::shapes::LookupShape;
 use souk_http::{Caller, Problem, StrictJson, StrictQuery, paging};
 use souk_projections::orders::OrderRow;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::page::{OrderPageRequest, OrderSortKey, OrderWithLines, Row, group_rows};
@@ -31,8 +31,12 @@ const SAME_CODE_MAX: i64 = 10;
 /// Read models of orders.
 const MODELS: &[&str] = &["orders", "order_lines", "payments"];
 
-pub(crate) fn router() -> OpenApiRouter<QueryState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(lookup))
+pub(crate) fn router() -> ApiRouter<QueryState> {
+    let lookup_rules = rules(Access::Anyone).counts_as(RateClass::Auth).hides_other_owners();
+    ApiRouter::new(Side::Query)
+        .route(routes!(list), Access::SignedIn)
+        .route(routes!(get), Access::Buyer)
+        .route(routes!(lookup), lookup_rules)
 }
 
 /// Query parameters of the list of orders.

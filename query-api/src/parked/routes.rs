@@ -5,8 +5,8 @@ use axum::extract::State;
 use serde::Deserialize;
 use souk_eventsourcing::Timestamp;
 use souk_http::headers::ReadHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::{Caller, Problem, StrictQuery, paging};
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::ParkedResponse;
@@ -18,8 +18,8 @@ use crate::responses::ListOf;
 /// Name of the list in its cursors.
 const LIST: &str = "parked";
 
-pub(crate) fn router() -> OpenApiRouter<QueryState> {
-    OpenApiRouter::new().routes(routes!(list))
+pub(crate) fn router() -> ApiRouter<QueryState> {
+    ApiRouter::new(Side::Query).route(routes!(list), Access::Admin)
 }
 
 /// Query parameters of the list of parked entities.

@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use souk_http::headers::ReadHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::{Caller, Problem, StrictQuery, paging};
 use souk_projections::orders::OrderRow;
 use souk_projections::payments::PaymentRow;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::PaymentResponse;
@@ -22,8 +22,8 @@ const LIST: &str = "payments";
 /// Read models of payments.
 const MODELS: &[&str] = &["payments"];
 
-pub(crate) fn router() -> OpenApiRouter<QueryState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+pub(crate) fn router() -> ApiRouter<QueryState> {
+    ApiRouter::new(Side::Query).route(routes!(list), Access::Admin).route(routes!(get), Access::Buyer)
 }
 
 /// Query parameters of the list of payments.

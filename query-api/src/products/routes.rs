@@ -6,11 +6,11 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use souk_domain::folding::{category_path, folded, searched};
 use souk_http::headers::ReadHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::{Caller, Problem, StrictQuery, paging};
 use souk_projections::products::ProductRow;
 use souk_projections::sort_key::sort_key;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::{Available, ProductResponse};
@@ -25,8 +25,8 @@ const Q_CHARS_MAX: usize = 200;
 /// Read models of products.
 const MODELS: &[&str] = &["products", "variants", "stock"];
 
-pub(crate) fn router() -> OpenApiRouter<QueryState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+pub(crate) fn router() -> ApiRouter<QueryState> {
+    ApiRouter::new(Side::Query).route(routes!(list), Access::Anyone).route(routes!(get), Access::Anyone)
 }
 
 /// Query parameters of the list of products.

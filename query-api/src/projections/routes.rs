@@ -3,16 +3,16 @@
 use axum::Json;
 use axum::extract::State;
 use souk_http::headers::ReadHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::{Caller, Problem};
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::{ProjectionResponse, ProjectionState, ProjectionsResponse};
 use crate::database::{QueryState, failed};
 use crate::positions::ReadYourWrites;
 
-pub(crate) fn router() -> OpenApiRouter<QueryState> {
-    OpenApiRouter::new().routes(routes!(list))
+pub(crate) fn router() -> ApiRouter<QueryState> {
+    ApiRouter::new(Side::Query).route(routes!(list), Access::Admin)
 }
 
 /// Shows the status of all read models. For admins.

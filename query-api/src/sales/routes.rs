@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use souk_http::headers::ReadHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::shapes::MoneyShape;
 use souk_http::{Caller, Problem, StrictQuery};
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::{DayResponse, SalesResponse, TotalResponse};
@@ -14,8 +14,8 @@ use crate::database::{AFTER_EVERY_TEXT, QueryState, currency, failed};
 use crate::positions::ReadYourWrites;
 use crate::time_range;
 
-pub(crate) fn router() -> OpenApiRouter<QueryState> {
-    OpenApiRouter::new().routes(routes!(report))
+pub(crate) fn router() -> ApiRouter<QueryState> {
+    ApiRouter::new(Side::Query).route(routes!(report), Access::Admin)
 }
 
 /// Query parameters of the sales report.

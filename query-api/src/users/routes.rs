@@ -4,9 +4,9 @@ use axum::extract::State;
 use souk_domain::UserId;
 use souk_eventsourcing::{KeyRing, Position};
 use souk_http::headers::ReadHeaders;
+use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::{Caller, Problem};
 use souk_projections::users::UserRow;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::export;
@@ -19,12 +19,12 @@ use crate::responses::Single;
 /// Read models of users.
 const MODELS: &[&str] = &["users"];
 
-pub(crate) fn router() -> OpenApiRouter<QueryState> {
-    OpenApiRouter::new()
-        .routes(routes!(get))
-        .routes(routes!(addresses))
-        .routes(routes!(preferences))
-        .routes(routes!(export::export))
+pub(crate) fn router() -> ApiRouter<QueryState> {
+    ApiRouter::new(Side::Query)
+        .route(routes!(get), Access::SignedIn)
+        .route(routes!(addresses), Access::SignedIn)
+        .route(routes!(preferences), Access::SignedIn)
+        .route(routes!(export::export), Access::SignedIn)
 }
 
 /// Account of the caller, with the keys that open it.

@@ -25,7 +25,7 @@ use souk_eventsourcing::{
     Actor, Append, Clock, CorrelationId, EventPayload, EventStore, Expected, Filter, NewEvent, Position,
     StreamName, Timestamp,
 };
-use souk_gateway::{Bodies, Edge, Limits, edge};
+use souk_gateway::{Bodies, Edge, Limits, RouteTable, edge};
 use souk_http::identity::Grant;
 use souk_http::{Guard, Keys, Role, cart_token, identity};
 use souk_mail_folder::MailFolder;
@@ -83,6 +83,7 @@ impl Clock for Noon {
 /// Settings of the edge, without rate limits.
 fn edge_settings(keys: Arc<Keys>, clock: Arc<dyn Clock>) -> Edge {
     Edge {
+        routes: Arc::new(RouteTable::new(souk_query_api::routes())),
         tokens: keys,
         ended_sessions: Arc::default(),
         clock,

@@ -14,6 +14,7 @@ use axum::routing::get;
 use souk_domain::problem::{self, ProblemEntry, ProblemKind};
 
 use crate::problem::Problem;
+use crate::routes::operations::PROBLEM;
 
 /// Entry of the catalogue: a problem code and its explanation.
 #[derive(Clone, Copy, Debug)]
@@ -221,7 +222,7 @@ impl From<&ProblemEntry> for Entry {
 
 /// Returns the route of the explanation pages, `/problems/{code}`.
 pub fn pages<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/problems/{code}", get(page))
+    Router::new().route(PROBLEM, get(page))
 }
 
 async fn page(Path(code): Path<String>) -> Result<Html<String>, Problem> {

@@ -1,5 +1,5 @@
-//! HTTP building blocks that the command API, the query API and the gateway share: problem documents,
-//! headers, access tokens, request bodies, pages of lists.
+//! HTTP building blocks that the command API, the query API and the gateway share: routes and their rules,
+//! problem documents, headers, access tokens, request bodies, pages of lists.
 //!
 //! Each rule of the HTTP interface is implemented here once. A request that breaks a rule gets a problem
 //! document.
@@ -19,6 +19,7 @@ mod objects;
 pub mod paging;
 pub mod problem;
 pub mod published_keys;
+pub mod routes;
 pub mod shapes;
 pub mod sign_ins;
 pub mod token_keys;

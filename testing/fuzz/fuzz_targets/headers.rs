@@ -10,8 +10,9 @@ use axum::http::{HeaderName, HeaderValue, Request};
 use axum::routing::get;
 use libfuzzer_sys::fuzz_target;
 use souk_eventsourcing::testkit::Noon;
-use souk_gateway::{Bodies, Edge, Limits, edge};
+use souk_gateway::{Bodies, Edge, Limits, RouteTable, edge};
 use souk_http::headers::{ReadHeaders, WriteHeaders};
+use souk_http::routes::{Access, Route, Side};
 use souk_http::{Caller, Keys, Problem, paging};
 use tower::ServiceExt;
 
@@ -27,7 +28,9 @@ async fn read(caller: Caller, _: ReadHeaders, _: WriteHeaders, body: String) -> 
 static SHOP: LazyLock<Router> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a temporary folder can be created");
     let keys = Arc::new(Keys::open(folder.path()).expect("keys can be created"));
+    let cart = Route::new("GET", "/api/cart", Side::Query, Access::Guest);
     let settings = Edge {
+        routes: Arc::new(RouteTable::new(vec![cart])),
         tokens: keys,
         ended_sessions: Arc::default(),
         clock: Arc::new(Noon),

@@ -16,7 +16,7 @@ use souk_domain::{Currency, CustomerId};
 use souk_eventsourcing::testkit::KeysInMemory;
 use souk_eventsourcing::{Clock, Position};
 use souk_gateway::server::{Connections, serve};
-use souk_gateway::{Bodies, Edge, Limits, TrustedProxies, edge, for_browsers};
+use souk_gateway::{Bodies, Edge, Limits, RouteTable, TrustedProxies, edge, for_browsers};
 use souk_http::identity::{Grant, issue};
 use souk_http::{Guard, Keys, Role};
 use souk_mail_folder::MailFolder;
@@ -151,6 +151,7 @@ fn layers(data: &Path) -> Result<Row> {
     let keys = Arc::new(Keys::open(data)?);
     let heads = heads(&keys)?;
     let settings = Edge {
+        routes: Arc::new(RouteTable::new(souk_query_api::routes())),
         tokens: keys.clone(),
         ended_sessions: Arc::default(),
         clock: Arc::new(Now),
