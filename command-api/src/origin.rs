@@ -1,5 +1,7 @@
 //! The origin of a command: the actor, the request that it comes from, and its id.
 
+use std::fmt::Display;
+
 use souk_eventsourcing::command::IfMatch;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandId, CommandRequest, RequestHash, StreamName};
@@ -19,16 +21,49 @@ pub struct Write<'a> {
 }
 
 impl<'a> Write<'a> {
-    /// Makes the write of a caller. `route` is the method, the path and the id of the resource. The
-    /// idempotency key is valid for this caller and route only. The key of a caller without a subject and
-    /// without a cart is ignored.
-    pub fn new(ports: &Ports, caller: &Caller, headers: &'a WriteHeaders, route: &str, body: &[u8]) -> Self {
+    /// Makes the write of a caller. `ids` are the ids of the resource: they replace the parameters of the path
+    /// in the scope of the idempotency key. Further ids follow after the path.
+    pub fn new(
+        ports: &Ports,
+        caller: &Caller,
+        headers: &'a WriteHeaders,
+        ids: &[&dyn Display],
+        body: &[u8],
+    ) -> Self {
+        let scope = format!("{} {}", headers.method, fill(headers.path.as_str(), ids));
+        Self::in_scope(ports, caller, headers, &scope, body)
+    }
+
+    /// Makes the write of a caller on a route whose scopes have an older form: the path without its
+    /// parameters, and then all ids, as in `POST /api/orders/ship ID`. These routes keep that form, because
+    /// otherwise a write that is repeated after an update would be done twice.
+    pub fn with_ids_last(
+        ports: &Ports,
+        caller: &Caller,
+        headers: &'a WriteHeaders,
+        ids: &[&dyn Display],
+        body: &[u8],
+    ) -> Self {
+        let path = without_parameters(headers.path.as_str());
+        let scope = format!("{} {}", headers.method, fill(&path, ids));
+        Self::in_scope(ports, caller, headers, &scope, body)
+    }
+
+    /// Makes the write of a caller. The idempotency key is valid for this caller and scope only. The key of a
+    /// caller without a subject and without a cart is ignored.
+    pub fn in_scope(
+        ports: &Ports,
+        caller: &Caller,
+        headers: &'a WriteHeaders,
+        scope: &str,
+        body: &[u8],
+    ) -> Self {
         let subject = caller.subject.as_ref().map(|subject| ("subject", subject.to_string()));
         let owner = subject.or_else(|| caller.cart.map(|cart| ("cart", cart.to_string())));
         let owner_and_key = owner.zip(headers.key.as_ref());
         let command_id = match &owner_and_key {
             Some(((kind, owner), key)) => {
-                CommandId::of(&[kind.as_bytes(), owner.as_bytes(), route.as_bytes(), key.as_bytes()])
+                CommandId::of(&[kind.as_bytes(), owner.as_bytes(), scope.as_bytes(), key.as_bytes()])
             }
             None => CommandId(ports.clock.new_id()),
         };
@@ -47,5 +82,42 @@ impl<'a> Write<'a> {
     pub fn request<C>(&self, stream: StreamName, command: C) -> CommandRequest<C> {
         let request = CommandRequest::new(stream, command, self.origin.clone());
         CommandRequest { repeatable: self.keyed, if_match: self.headers.if_match.clone(), ..request }
+    }
+}
+
+/// Replaces the parameters of a path template by ids, in order. Further ids follow after a space each.
+fn fill(template: &str, ids: &[&dyn Display]) -> String {
+    let mut ids = ids.iter().map(ToString::to_string);
+    let segments = template.split('/').map(|segment| {
+        let id = if is_parameter(segment) { ids.next() } else { None };
+        id.unwrap_or_else(|| segment.to_owned())
+    });
+    let path = segments.collect::<Vec<_>>().join("/");
+    ids.fold(path, |path, id| path + " " + &id)
+}
+
+fn without_parameters(template: &str) -> String {
+    template.split('/').filter(|segment| !is_parameter(segment)).collect::<Vec<_>>().join("/")
+}
+
+fn is_parameter(segment: &str) -> bool {
+    segment.starts_with('{')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_replace_parameters_in_order_and_further_ids_follow() {
+        assert_eq!(fill("/api/cart", &[]), "/api/cart");
+        assert_eq!(fill("/api/orders/{id}/notes/{note}", &[&"o", &7]), "/api/orders/o/notes/7");
+        assert_eq!(fill("/api/admin/parked/skip", &[&"orders", &"a"]), "/api/admin/parked/skip orders a");
+        assert_eq!(fill("/api/cart/items/{item}", &[&"{x}/y"]), "/api/cart/items/{x}/y");
+    }
+
+    #[test]
+    fn a_path_without_its_parameters_keeps_all_other_segments() {
+        assert_eq!(without_parameters("/api/orders/{id}/shipments/{number}"), "/api/orders/shipments");
     }
 }

@@ -52,7 +52,7 @@ pub async fn merge(
         Problem::field("/cartToken", "unknown-token", "a token that this shop issued is allowed")
     })?;
     let into = CartId::of_customer(&customer);
-    let write = Write::new(&ports, &caller, &headers, "POST /api/cart/merge", &body.raw);
+    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
     let merge = CartMerge { ports: &ports, write: &write, from, into, customer };
     let mut merged = merge.add_lines(None).await?;
     let own_revision = merge.take_lines().await?;

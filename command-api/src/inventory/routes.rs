@@ -45,7 +45,7 @@ pub async fn set_stock(
 ) -> Reply {
     let (sku, command) = body.value.command()?;
     let pointer = if body.value.on_hand.is_some() { "/onHand" } else { "/change" };
-    let write = Write::new(&ports, &caller, &headers, &format!("POST /api/inventory/stock {sku}"), &body.raw);
+    let write = Write::new(&ports, &caller, &headers, &[&sku], &body.raw);
     let outcome = ports.aggregates.stock.execute(write.request(Stock::stream(&sku), command)).await;
     let outcome = outcome.map_err(|error| problem_at(pointer, error))?;
     Ok(WriteResponse::written(StatusCode::OK, &sku, outcome.revision, outcome.position))
@@ -128,7 +128,8 @@ async fn send_for_reservation(
     sku: &Sku,
     command: StockCommand,
 ) -> Result<Outcome<Stock>, Problem> {
-    let mut request_origin = Write::new(ports, caller, headers, &format!("reservation {sku}"), &[]).origin;
+    let mut request_origin =
+        Write::in_scope(ports, caller, headers, &format!("reservation {sku}"), &[]).origin;
     request_origin.request_hash = None;
     let send = |origin| {
         let request = CommandRequest::new(Stock::stream(sku), command.clone(), origin).repeatable();

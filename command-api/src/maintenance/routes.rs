@@ -80,8 +80,7 @@ pub async fn skip(
     let owner = read_text("/owner", &owner, &OWNER)?;
     let entity = read_text("/entity", &entity, &ENTITY)?;
     let position = position.as_deref().map(read_position).transpose()?;
-    let route = format!("POST /api/admin/parked/skip {owner} {entity}");
-    let write = Write::new(&ports, &caller, &headers, &route, &body.raw);
+    let write = Write::new(&ports, &caller, &headers, &[&owner, &entity], &body.raw);
     let request = |stream, command| write.request(stream, command);
     let skipped = SkippedEvent { owner: &owner, entity: &entity, position, reason };
     let events = skip_event(&ports, skipped, request).await?;

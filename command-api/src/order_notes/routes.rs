@@ -47,8 +47,7 @@ pub async fn write(
     let text = read_text("/text", &body.value.text, &NOTE)?;
     let author = author(&caller)?;
     let (order, loaded) = load_order(&ports, &caller, &id).await?;
-    let route = format!("POST /api/orders/{order}/notes");
-    let request = Write::new(&ports, &caller, &headers, &route, &body.raw);
+    let request = Write::new(&ports, &caller, &headers, &[&order], &body.raw);
     let sealed = personal(&ports, order, &loaded.state, &request.origin, text.clone()).await?;
     let note = NoteId(request.origin.command_id.creates("note"));
     let command = OrderNotesCommand::Write { author, text: sealed };
@@ -74,8 +73,7 @@ pub async fn rewrite(
     let author = author(&caller)?;
     let (order, loaded) = load_order(&ports, &caller, &id).await?;
     let note = note_id(&note)?;
-    let route = format!("PUT /api/orders/{order}/notes/{note}");
-    let request = Write::new(&ports, &caller, &headers, &route, &body.raw);
+    let request = Write::new(&ports, &caller, &headers, &[&order, &note], &body.raw);
     let equal = equal_text(&ports, order, note, &text).await?;
     let sealed = personal(&ports, order, &loaded.state, &request.origin, text.clone()).await?;
     let command = OrderNotesCommand::Rewrite { note, author, text: sealed, equal };
@@ -97,8 +95,7 @@ pub async fn remove(
 ) -> Reply {
     let (order, _) = load_order(&ports, &caller, &id).await?;
     let note = note_id(&note)?;
-    let route = format!("DELETE /api/orders/{order}/notes/{note}");
-    let request = Write::new(&ports, &caller, &headers, &route, &[]);
+    let request = Write::new(&ports, &caller, &headers, &[&order, &note], &[]);
     let command = OrderNotesCommand::Remove { note };
     send(&*ports.aggregates.order_notes, request.request(OrderNotes::stream(order), command), &note).await
 }

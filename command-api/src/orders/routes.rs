@@ -70,7 +70,7 @@ pub async fn place(
         return Err(Problem::field("/lines", "ambiguous", "send either `\"cart\": true` or `lines`"));
     }
     assemble::check_count(request.lines.len())?;
-    let write = Write::new(&ports, &caller, &headers, "POST /api/orders", &body.raw);
+    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
     let order = place::order_id(write.origin.command_id, request.cart);
     let mut watch = headers.wait.map(|_| ports.settled.watch(order));
     let placement = Placement { ports: &ports, caller: &caller, write: &write, request: &request, order };
@@ -159,13 +159,12 @@ async fn send_to_order(
     ports: &Ports,
     caller: &Caller,
     headers: &WriteHeaders,
-    route: &str,
     body: &[u8],
     id: &str,
     command: OrderCommand,
 ) -> Reply<OrderWritten> {
     let (order, _) = load_order(ports, caller, id).await?;
-    let write = Write::new(ports, caller, headers, &format!("{route} {order}"), body);
+    let write = Write::with_ids_last(ports, caller, headers, &[&order], body);
     let outcome = ports
         .aggregates
         .orders
@@ -192,7 +191,7 @@ pub async fn cancel(
     let is_buyer = !caller.is_admin() || loaded.state.customer() == caller.subject.as_ref();
     let code = if is_buyer { ReasonCode::CancelledByCustomer } else { ReasonCode::CancelledByShop };
     let command = OrderCommand::Cancel { reason: Reason { code, detail: detail.into() } };
-    send_to_order(&ports, &caller, &headers, "POST /api/orders/cancel", &body.raw, &id, command).await
+    send_to_order(&ports, &caller, &headers, &body.raw, &id, command).await
 }
 
 /// Confirms an order that waits for payment and was paid in another way, such as by bank transfer.
@@ -207,7 +206,7 @@ pub async fn confirm(
     _: NoBody,
 ) -> Reply<OrderWritten> {
     let command = OrderCommand::MarkPaidOutside;
-    send_to_order(&ports, &caller, &headers, "POST /api/orders/confirm", &[], &id, command).await
+    send_to_order(&ports, &caller, &headers, &[], &id, command).await
 }
 
 /// Marks an order as shipped.
@@ -225,7 +224,7 @@ pub async fn ship(
     let tracking = read_text("/tracking", &body.value.tracking, &TRACKING)?;
     destination::require_address(&ports, &id).await?;
     let command = OrderCommand::Ship { carrier, tracking };
-    send_to_order(&ports, &caller, &headers, "POST /api/orders/ship", &body.raw, &id, command).await
+    send_to_order(&ports, &caller, &headers, &body.raw, &id, command).await
 }
 
 /// Corrects the carrier or the tracking number of a shipment, unless all its goods were returned.
@@ -248,7 +247,7 @@ pub async fn correct_shipment(
         return Err(Problem::new("not-found", "there is no such shipment"));
     }
     let command = OrderCommand::CorrectShipment { carrier, tracking };
-    send_to_order(&ports, &caller, &headers, "PATCH /api/orders/shipments", &body.raw, &id, command).await
+    send_to_order(&ports, &caller, &headers, &body.raw, &id, command).await
 }
 
 /// Marks an order as delivered.
@@ -262,8 +261,7 @@ pub async fn deliver(
     headers: WriteHeaders,
     _: NoBody,
 ) -> Reply<OrderWritten> {
-    send_to_order(&ports, &caller, &headers, "POST /api/orders/deliver", &[], &id, OrderCommand::Deliver)
-        .await
+    send_to_order(&ports, &caller, &headers, &[], &id, OrderCommand::Deliver).await
 }
 
 /// Records returned goods, refunds their price and adds them to the stock on hand.
@@ -293,7 +291,7 @@ pub async fn take_back(
     let lines =
         lines.collect::<Result<Vec<_>, FieldError>>().map_err(|error| Problem::fields(vec![error]))?;
     let command = OrderCommand::Return { lines };
-    send_to_order(&ports, &caller, &headers, "POST /api/orders/return", &body.raw, &id, command).await
+    send_to_order(&ports, &caller, &headers, &body.raw, &id, command).await
 }
 
 /// Changes the shipping address of an order that is not shipped yet. For admins.
@@ -310,8 +308,7 @@ pub async fn change_address(
     let address = Box::new(body.value.read("").map_err(Problem::fields)?);
     record_erasure(&ports, &caller, &headers, &id, &body.raw).await?;
     let command = OrderCommand::ChangeAddress { address };
-    send_to_order(&ports, &caller, &headers, "PUT /api/orders/shipping-address", &body.raw, &id, command)
-        .await
+    send_to_order(&ports, &caller, &headers, &body.raw, &id, command).await
 }
 
 /// Records on the order that its buyer was erased, if that is not recorded yet. The order may have been
@@ -329,7 +326,7 @@ async fn record_erasure(
     if let Some(person) = loaded.as_ref().and_then(|loaded| loaded.state.person())
         && ports.people.is_erased(person).await?
     {
-        let write = Write::new(ports, caller, headers, "PUT /api/orders/shipping-address", body);
+        let write = Write::with_ids_last(ports, caller, headers, &[], body);
         erasure::forget_order(ports, order, person, &write.origin).await?;
     }
     Ok(())

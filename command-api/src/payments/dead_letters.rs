@@ -44,8 +44,7 @@ pub async fn requeue(
     _: NoBody,
 ) -> Reply {
     let (debt, payment) = find(&ports, &id).await?;
-    let route = format!("POST /api/payments/provider/dead-letters/requeue {debt}");
-    let write = Write::new(&ports, &caller, &headers, &route, &[]);
+    let write = Write::with_ids_last(&ports, &caller, &headers, &[&debt], &[]);
     let request = write.request(Payment::stream(payment), PaymentCommand::RetryDebt { debt });
     let outcome = ports.aggregates.payments.execute(request).await.map_err(problem)?;
     if outcome.completion == Completion::Appended {
@@ -69,8 +68,7 @@ pub async fn skip(
 ) -> Reply {
     let reason = read_text("/reason", &body.value.reason, &REASON_NEEDED)?;
     let (debt, payment) = find(&ports, &id).await?;
-    let route = format!("POST /api/payments/provider/dead-letters/skip {debt}");
-    let write = Write::new(&ports, &caller, &headers, &route, &body.raw);
+    let write = Write::with_ids_last(&ports, &caller, &headers, &[&debt], &body.raw);
     let command = if body.value.withdrawn {
         PaymentCommand::WithdrawDebt { debt, reason }
     } else {

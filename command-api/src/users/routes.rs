@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use souk_domain::user::{User, UserCommand};
 use souk_domain::{AddressId, CustomerId};
+use souk_eventsourcing::envelope::Origin;
 use souk_http::body::NoBody;
 use souk_http::headers::WriteHeaders;
 use souk_http::routes::{Access, ApiRouter, Side, rules};
@@ -50,7 +51,7 @@ pub async fn change_profile(
     body: StrictJson<ProfileRequest>,
 ) -> Reply {
     let (user, _) = accounts::of_caller(&ports, &caller).await?;
-    let write = Write::new(&ports, &caller, &headers, "PUT /api/users/me", &body.raw);
+    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
     let name = body.value.name.read("/name")?;
     let phone = body.value.phone.read("/phone")?;
     let command = UserCommand::ChangeProfile { user, name, phone };
@@ -67,7 +68,7 @@ pub async fn add_address(
     body: StrictJson<EntryRequest>,
 ) -> Reply {
     let (user, _) = accounts::of_caller(&ports, &caller).await?;
-    let write = Write::new(&ports, &caller, &headers, "POST /api/users/me/addresses", &body.raw);
+    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
     let (entry, is_default) = body.value.read()?;
     let id = AddressId(write.origin.command_id.creates("address"));
     let command = UserCommand::AddAddress { user, entry: Box::new(entry), is_default };
@@ -89,8 +90,7 @@ pub async fn change_address(
 ) -> Reply {
     let (user, _) = accounts::of_caller(&ports, &caller).await?;
     let id = address_id(&id)?;
-    let write =
-        Write::new(&ports, &caller, &headers, &format!("PUT /api/users/me/addresses/{id}"), &body.raw);
+    let write = Write::new(&ports, &caller, &headers, &[&id], &body.raw);
     let (entry, is_default) = body.value.read()?;
     let command = UserCommand::ChangeAddress { user, id, entry: Box::new(entry), is_default };
     send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await
@@ -108,7 +108,7 @@ pub async fn remove_address(
 ) -> Reply {
     let (user, _) = accounts::of_caller(&ports, &caller).await?;
     let id = address_id(&id)?;
-    let write = Write::new(&ports, &caller, &headers, &format!("DELETE /api/users/me/addresses/{id}"), &[]);
+    let write = Write::new(&ports, &caller, &headers, &[&id], &[]);
     let command = UserCommand::RemoveAddress { id };
     send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await
 }
@@ -126,8 +126,7 @@ pub async fn set_default_address(
 ) -> Reply {
     let (user, _) = accounts::of_caller(&ports, &caller).await?;
     let id = address_id(&id)?;
-    let route = format!("PUT /api/users/me/addresses/{id}/default");
-    let write = Write::new(&ports, &caller, &headers, &route, &[]);
+    let write = Write::new(&ports, &caller, &headers, &[&id], &[]);
     let command = UserCommand::SetDefaultAddress { id };
     send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await
 }
@@ -142,7 +141,7 @@ pub async fn change_preferences(
     body: StrictJson<PreferencesRequest>,
 ) -> Reply {
     let (user, _) = accounts::of_caller(&ports, &caller).await?;
-    let write = Write::new(&ports, &caller, &headers, "PUT /api/users/me/preferences", &body.raw);
+    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
     let preferences = body.value.read()?;
     let command = UserCommand::ChangePreferences(preferences);
     send(&*ports.aggregates.users, write.request(User::stream(user), command), &user).await
@@ -168,7 +167,8 @@ pub async fn erase_me(
         }
         None => passwords::confirm_by_recent_sign_in(&ports, user, &caller, "/password").await?,
     }
-    erase(&ports, &caller, &headers, &user.customer(), "DELETE /api/users/me", &body.raw).await
+    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
+    erase(&ports, &user.customer(), &write.origin).await
 }
 
 /// Erases a customer's account and personal data. This cannot be undone. The response is 404 if the shop has
@@ -185,19 +185,12 @@ pub async fn erase_customer(
     if !erasure::is_known(&ports, &customer).await? {
         return Err(Problem::new("not-found", "there is no such customer"));
     }
-    erase(&ports, &caller, &headers, &customer, &format!("DELETE /api/users/{id}"), &[]).await
+    let write = Write::new(&ports, &caller, &headers, &[&id], &[]);
+    erase(&ports, &customer, &write.origin).await
 }
 
-async fn erase(
-    ports: &Ports,
-    caller: &Caller,
-    headers: &WriteHeaders,
-    customer: &CustomerId,
-    route: &str,
-    body: &[u8],
-) -> Result<Response, Problem> {
-    let write = Write::new(ports, caller, headers, route, body);
-    let position = erasure::erase_customer(ports, customer, &write.origin).await?;
+async fn erase(ports: &Ports, customer: &CustomerId, origin: &Origin) -> Result<Response, Problem> {
+    let position = erasure::erase_customer(ports, customer, origin).await?;
     let mut response = StatusCode::ACCEPTED.into_response();
     if let Some(position) = position {
         response.headers_mut().insert(POSITION, position.0.into());

@@ -84,15 +84,13 @@ async fn goods() -> Vec<&'static str> {
     // Only a command about a later reservation has an id that is derived from its request.
     let units = json!({"orderId": "order-7", "sku": "heart", "quantity": 1});
     let reservation = json!({"orderId": "order-7", "sku": "heart"});
-    for (step, closing_body) in [("confirm", &reservation), ("release", &reservation)] {
-        let closing = format!("/api/inventory/{step}");
+    for closing in ["POST /api/inventory/confirm", "POST /api/inventory/release"] {
+        let (_, path) = closing.split_once(' ').unwrap();
         shop.admin(Call::post("/api/inventory/reserve", &units)).await.done(200);
-        shop.admin(Call::post(&closing, closing_body)).await.done(200);
+        shop.admin(Call::post(path, &reservation)).await.done(200);
         let reserve = "POST /api/inventory/reserve";
         admin.write(reserve, "reservation heart", "/api/inventory/reserve", &units).await;
-        let route =
-            if step == "confirm" { "POST /api/inventory/confirm" } else { "POST /api/inventory/release" };
-        admin.write(route, "reservation heart", &closing, closing_body).await;
+        admin.write(closing, "reservation heart", path, &reservation).await;
     }
     admin.routes
 }

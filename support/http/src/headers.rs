@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use souk_eventsourcing::{CorrelationId, IfMatch, Position, Revision};
 use uuid::Uuid;
 
@@ -21,9 +21,13 @@ const BETWEEN_TAGS: [char; 3] = [' ', '\t', ','];
 /// Longest wait that a client can request, in seconds.
 const WAIT_S_MAX: u64 = 30;
 
-/// Headers of a request that writes.
+/// Route and headers of a request that writes.
 #[derive(Clone, Debug)]
 pub struct WriteHeaders {
+    /// HTTP method.
+    pub method: Method,
+    /// Path template of the route, such as `/api/orders/{id}`.
+    pub path: MatchedPath,
     /// Value of `Idempotency-Key`.
     pub key: Option<String>,
     /// Revisions that `If-Match` accepts.
@@ -48,7 +52,10 @@ impl<S: Send + Sync> FromRequestParts<S> for WriteHeaders {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let correlation_id = parts.extensions.get::<CorrelationId>().cloned();
+        let path = parts.extensions.get::<MatchedPath>().cloned();
         Ok(Self {
+            method: parts.method.clone(),
+            path: path.ok_or_else(|| Problem::internal(&"the handler of a write has no route"))?,
             key: idempotency_key(&parts.headers)?,
             if_match: if_match(&parts.headers)?,
             wait: wait(&parts.headers)?,
