@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
+use serde_json::Value;
 use souk_domain::Currency;
 use souk_eventsourcing::{Clock, PersonKeys};
 use souk_http::{Guard, Problem};
@@ -67,6 +68,13 @@ pub(crate) fn failed(error: sqlx::Error) -> Problem {
 /// Parses the JSON document of a row.
 pub(crate) fn document<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| Problem::internal(&error))
+}
+
+/// Returns a JSON object whose names are these keys: the parameter of a statement that reads several rows.
+/// SQLite and `PostgreSQL` both read it with `json_each`.
+pub(crate) fn key_set<'a>(keys: impl IntoIterator<Item = &'a str>) -> String {
+    let names = keys.into_iter().map(|key| (key.to_owned(), Value::Null));
+    Value::Object(names.collect()).to_string()
 }
 
 /// Parses the text of a column into an enum. `column` is used in the error only.

@@ -1,28 +1,30 @@
 //! The shop's read side over HTTP. All data comes from the read models; only the log browser reads the log.
 //!
 //! Each resource has a folder with the same files: `routes.rs`, `response.rs` and one `.sql` file for each
-//! statement. If several statements share a part, `statements.rs` puts them together. A request runs one
-//! statement: the statement joins the rows of several read models, and the code here groups lines with their
-//! order, cart or product. A page of a list ends at the caller's limit or at a maximum of bytes (`pages.rs`).
-//! One caller can use only some of the connections (`readers.rs`). Every response names a log position. The
-//! position is read before the statement runs, so the data in the response has reached it. SQL is static, its
-//! parameters are `$1`, `$2` and so on, and it also runs on `PostgreSQL` with a collation that compares
-//! bytes.
+//! statement. Every `.sql` file is a whole statement. A page, however long, is read with a constant number of
+//! statements. Statements whose rows belong together, such as an order and its lines, run in one read
+//! transaction, so they see the same state. A page of a list ends at the caller's limit or at a maximum size
+//! (`pages.rs`). One caller can use only some of the connections (`readers.rs`). Every response names a log
+//! position. The position is read before the first statement runs, so the data in the response has reached
+//! it. SQL is static, its parameters are `$1`, `$2` and so on, and it also runs on `PostgreSQL` with a
+//! collation that compares bytes. A statement that reads several rows by key takes a JSON object whose names
+//! are the keys, because `json_each` reads such an object in both databases.
 
 mod cart;
 mod database;
 mod dead_letters;
 mod inventory;
+mod list;
 mod log_browser;
 mod order_notes;
-pub mod orders;
+mod orders;
 mod pages;
 mod parked;
 mod parked_entities;
 mod payments;
 mod people;
 mod positions;
-pub mod products;
+mod products;
 mod projections;
 mod readers;
 mod responses;

@@ -1,8 +1,8 @@
-//! Pages of lists. A page ends at the caller's limit or at a maximum size in bytes, so that no page is
-//! expensive.
+//! Pages of lists. A page ends at the caller's limit or at a maximum size, so that no page is expensive.
 //!
-//! A page always has its first item, even if that item alone has more bytes than the maximum. So the cursor
-//! always moves forward.
+//! A page always has its first item, even if that item alone exceeds the maximum size. So the cursor always
+//! moves forward. A list of large documents, or of items with lines, first reads only ids and sizes. It reads
+//! documents and lines after the page is cut, so that it never holds more of them than one page.
 
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
@@ -11,9 +11,9 @@ use souk_http::Problem;
 use crate::database::failed;
 
 /// Maximum size of all documents on a page together, in bytes. Only the first document can exceed it.
-pub(crate) const PAGE_BYTES_MAX: usize = 1024 * 1024;
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Maximum number of lines of all orders on a page together: as many as one order may have.
-pub(crate) const PAGE_LINES_MAX: usize = souk_domain::limits::LINES_MAX;
+const PAGE_LINES_MAX: usize = souk_domain::limits::LINES_MAX;
 
 /// One page of a list.
 pub(crate) struct Page<T> {
@@ -27,9 +27,32 @@ pub(crate) fn one_more(limit: u32) -> i64 {
     i64::from(limit) + 1
 }
 
-/// Converts a maximum to a parameter of a statement.
-pub(crate) fn to_sql(maximum: usize) -> i64 {
-    i64::try_from(maximum).unwrap_or(i64::MAX)
+/// Room that an item takes on a page.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    bytes: usize,
+    lines: usize,
+}
+
+impl Size {
+    /// Size of an item without lines.
+    pub(crate) fn of_bytes(bytes: usize) -> Self {
+        Self { bytes, lines: 0 }
+    }
+
+    /// Size that a statement has measured.
+    pub(crate) fn measured(bytes: i64, lines: i64) -> Self {
+        let unsigned = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        Self { bytes: unsigned(bytes), lines: unsigned(lines) }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { bytes: self.bytes.saturating_add(other.bytes), lines: self.lines.saturating_add(other.lines) }
+    }
+
+    fn fits_on_a_page(self) -> bool {
+        self.bytes <= PAGE_BYTES_MAX && self.lines <= PAGE_LINES_MAX
+    }
 }
 
 impl<T> Page<T> {
@@ -38,26 +61,18 @@ impl<T> Page<T> {
         Self { items: Vec::new(), has_more: false }
     }
 
-    /// Makes a page of items that a statement has already limited by bytes. `found` is the number of rows
-    /// that the statement found before it applied this limit.
-    pub(crate) fn of(mut items: Vec<T>, found: i64, limit: u32) -> Self {
-        items.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let has_more = usize::try_from(found).is_ok_and(|found| found > items.len());
-        Self { items, has_more }
-    }
-
     /// Reads rows of a statement until the page is full, and no further rows.
     pub(crate) async fn read(
         mut rows: BoxStream<'_, sqlx::Result<T>>,
         limit: u32,
-        bytes_of: impl Fn(&T) -> usize,
+        size_of: impl Fn(&T) -> Size,
     ) -> Result<Self, Problem> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut page = Self::empty();
-        let mut bytes = 0;
+        let mut size = Size::of_bytes(0);
         while let Some(row) = rows.try_next().await.map_err(failed)? {
-            bytes += bytes_of(&row);
-            if page.items.len() == limit || (bytes > PAGE_BYTES_MAX && !page.items.is_empty()) {
+            size = size.plus(size_of(&row));
+            if page.items.len() == limit || (!size.fits_on_a_page() && !page.items.is_empty()) {
                 page.has_more = true;
                 break;
             }
@@ -86,7 +101,7 @@ mod tests {
 
     async fn read(sizes: &[usize], limit: u32) -> (usize, bool) {
         let rows = stream::iter(sizes.to_vec()).map(Ok).boxed();
-        let page = Page::read(rows, limit, |bytes| *bytes).await.ok().unwrap();
+        let page = Page::read(rows, limit, |bytes| Size::of_bytes(*bytes)).await.ok().unwrap();
         (page.items.len(), page.has_more)
     }
 

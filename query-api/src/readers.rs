@@ -16,7 +16,7 @@ use souk_http::guard::counted_address;
 use souk_http::{Caller, Problem};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::database::failed;
@@ -131,6 +131,13 @@ fn locked(shares: &Shares) -> MutexGuard<'_, HashMap<CallerKey, Arc<Semaphore>>>
     shares.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl ReadConnection {
+    /// Begins a read transaction: all its statements see the same state of the read models.
+    pub(crate) async fn begin(&mut self) -> Result<Transaction<'_, Sqlite>, Problem> {
+        self.connection.begin().await.map_err(failed)
+    }
+}
+
 impl Deref for ReadConnection {
     type Target = SqliteConnection;
 
@@ -147,6 +154,8 @@ impl DerefMut for ReadConnection {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::sqlite::SqliteJournalMode;
+
     use super::*;
 
     /// Enough time for a read that does not have to wait.
@@ -192,6 +201,24 @@ mod tests {
         assert_eq!(locked(&readers.shares).len(), 1);
         drop(connections);
         assert!(locked(&readers.shares).is_empty());
+    }
+
+    #[tokio::test]
+    async fn all_statements_of_a_transaction_see_the_same_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("read-models.sqlite");
+        let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+        let writer = SqlitePool::connect_with(options.journal_mode(SqliteJournalMode::Wal)).await.unwrap();
+        sqlx::query("CREATE TABLE orders (key TEXT)").execute(&writer).await.unwrap();
+        let readers = Readers::open(&file);
+        let mut connection = readers.connection_for(&caller("ada")).await.ok().unwrap();
+        let count = || sqlx::query_scalar::<_, i64>("SELECT count(*) FROM orders");
+        let mut transaction = connection.begin().await.ok().unwrap();
+        assert_eq!(count().fetch_one(&mut *transaction).await.unwrap(), 0);
+        sqlx::query("INSERT INTO orders VALUES ('1')").execute(&writer).await.unwrap();
+        assert_eq!(count().fetch_one(&mut *transaction).await.unwrap(), 0);
+        drop(transaction);
+        assert_eq!(count().fetch_one(&mut *connection).await.unwrap(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::response::StockResponse;
 use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed};
-use crate::pages::{Page, one_more};
+use crate::pages::{Page, Size, one_more};
 use crate::positions::ReadYourWrites;
 use crate::responses::{ListOf, Single};
 
@@ -57,7 +57,7 @@ async fn list(
     let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("list.sql"));
     let statement = statement.bind(created_at).bind(key).bind(one_more(limit));
     let mut connection = state.readers.connection_for(&caller).await?;
-    let page = Page::read(statement.fetch(&mut *connection), limit, |(_, bytes)| bytes.len()).await?;
+    let page = Page::read(statement.fetch(&mut *connection), limit, |(_, bytes)| Size::of_bytes(bytes.len())).await?;
     drop(connection);
     let page = page.try_map(|(sku, bytes)| Ok((sku, document::<StockRow>(&bytes)?)))?;
     let next_cursor =

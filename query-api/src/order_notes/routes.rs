@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::response::OrderNoteResponse;
 use crate::database::{QueryState, document};
-use crate::pages::{Page, one_more};
+use crate::pages::{Page, Size, one_more};
 use crate::people::keys_of;
 use crate::positions::ReadYourWrites;
 use crate::responses::ListOf;
@@ -66,8 +66,8 @@ async fn list(
     let statement = sqlx::query_as::<_, Row>(include_str!("list.sql"));
     let statement = statement.bind(&id).bind(cursor.unwrap_or(BEFORE_EVERY_NOTE)).bind(one_more(limit));
     let mut connection = state.readers.connection_for(&caller).await?;
-    let bytes_of = |(_, _, note): &Row| note.as_ref().map_or(0, Vec::len);
-    let page = Page::read(statement.fetch(&mut *connection), limit, bytes_of).await?;
+    let size_of = |(_, _, note): &Row| Size::of_bytes(note.as_ref().map_or(0, Vec::len));
+    let page = Page::read(statement.fetch(&mut *connection), limit, size_of).await?;
     drop(connection);
     let (order, _, _) = page.items.first().ok_or_else(|| at.not_found("order"))?;
     let order = document::<OrderRow>(order)?;

@@ -3,4 +3,3 @@
 pub(crate) mod page;
 pub(crate) mod response;
 pub(crate) mod routes;
-pub mod statements;

@@ -1,26 +1,25 @@
 //! Orders with their lines, read from the read models one by one or in pages.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use souk_eventsourcing::Position;
 use souk_http::closed_texts::PaymentStatusShape;
 use souk_http::{Caller, Problem};
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::OrderRow;
+use sqlx::SqliteConnection;
 
 use super::response::OrderResponse;
-use super::statements;
-use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed, text_of};
-use crate::pages::{PAGE_BYTES_MAX, PAGE_LINES_MAX, Page, one_more, to_sql};
+use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed, key_set, text_of};
+use crate::pages::{Page, Size, one_more};
 use crate::people::OrderKeys;
 
-/// Row of a statement, for an order or for one of its lines. Both have the order's id. An order has its
-/// document, the status of its payment, the owed amount in minor units, and the number of orders found. A
-/// line has its document, and 1 if its units are held.
-pub(super) type Row =
-    (String, Option<Vec<u8>>, Option<String>, Option<i64>, Option<Vec<u8>>, Option<i64>, Option<i64>);
+/// Row of an order: its id and document, and the status and the owed amount, in minor units, of its payment.
+type OrderAndPayment = (String, Vec<u8>, Option<String>, Option<i64>);
+/// Row of a list: the id of an order, the bytes of its document and its number of lines.
+type MeasuredOrder = (String, i64, i64);
 
-/// Order with its lines, as the statements find it.
+/// Order with its lines. Each line has a flag that is true if its units are reserved now.
 pub(crate) struct OrderWithLines {
     pub(super) id: String,
     pub(super) row: OrderRow,
@@ -29,6 +28,14 @@ pub(crate) struct OrderWithLines {
 }
 
 impl OrderWithLines {
+    /// Parses a row. The lines are added later.
+    fn without_lines(row: OrderAndPayment) -> Result<Self, Problem> {
+        let (id, bytes, status, owed) = row;
+        let status = status.map(|status| text_of("payment status", status)).transpose()?;
+        let payment = status.map(|status| (status, owed.unwrap_or_default()));
+        Ok(Self { id, row: document(&bytes)?, payment, lines: Vec::new() })
+    }
+
     pub(crate) fn answer(self, keys: &OrderKeys, position: Position) -> OrderResponse {
         OrderResponse::new(self.id, self.row, self.payment, self.lines, keys, position)
     }
@@ -66,51 +73,80 @@ pub(crate) struct OrderPageRequest {
 }
 
 impl OrderPageRequest {
-    /// Reads the page, newest first, with one statement.
+    /// Reads the page, newest first: first the ids and sizes, then the orders of the page, then their lines.
     pub(crate) async fn page(
         self,
         state: &QueryState,
         caller: &Caller,
     ) -> Result<Page<OrderWithLines>, Problem> {
         let sql = match (&self.customer, self.status) {
-            _ if self.is_unaddressed => statements::LIST_WITHOUT_ADDRESS,
-            (Some(_), _) => statements::LIST_OF_CUSTOMER,
-            (None, Some(_)) => statements::LIST_OF_STATUS,
-            (None, None) => statements::LIST,
+            _ if self.is_unaddressed => include_str!("list_without_address.sql"),
+            (Some(_), _) => include_str!("list_of_customer.sql"),
+            (None, Some(_)) => include_str!("list_of_status.sql"),
+            (None, None) => include_str!("list.sql"),
         };
-        let statement = sqlx::query_as::<_, Row>(sql)
+        let statement = sqlx::query_as::<_, MeasuredOrder>(sql)
             .bind(self.page_start.0)
             .bind(self.page_start.1)
             .bind(one_more(self.limit))
-            .bind(self.from)
-            .bind(to_sql(PAGE_BYTES_MAX))
-            .bind(to_sql(PAGE_LINES_MAX));
+            .bind(self.from);
         let statement = match (self.customer, self.status) {
             _ if self.is_unaddressed => statement,
             (Some(customer), status) => statement.bind(customer).bind(status),
             (None, Some(status)) => statement.bind(status),
             (None, None) => statement,
         };
-        let rows =
-            statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?;
-        let found = rows.first().and_then(|row| row.5).unwrap_or_default();
-        Ok(Page::of(group_rows(rows)?, found, self.limit))
+        let mut connection = state.readers.connection_for(caller).await?;
+        let mut transaction = connection.begin().await?;
+        let size_of = |(_, bytes, lines): &MeasuredOrder| Size::measured(*bytes, *lines);
+        let page = Page::read(statement.fetch(&mut *transaction), self.limit, size_of).await?;
+        let ids = key_set(page.items.iter().map(|(id, ..)| id.as_str()));
+        let statement = sqlx::query_as::<_, OrderAndPayment>(include_str!("get_several.sql")).bind(ids);
+        let rows = statement.fetch_all(&mut *transaction).await.map_err(failed)?;
+        let orders = rows.into_iter().map(OrderWithLines::without_lines);
+        let mut orders = orders.collect::<Result<Vec<OrderWithLines>, Problem>>()?;
+        add_lines(&mut transaction, &mut orders).await?;
+        let mut orders: HashMap<String, OrderWithLines> =
+            orders.into_iter().map(|order| (order.id.clone(), order)).collect();
+        let missing = || Problem::internal(&"an order of the page was not read");
+        page.try_map(|(id, ..)| orders.remove(&id).ok_or_else(missing))
     }
 }
 
-/// Adds the lines to their orders.
-pub(super) fn group_rows(rows: Vec<Row>) -> Result<Vec<OrderWithLines>, Problem> {
-    let mut orders: Vec<OrderWithLines> = Vec::new();
-    let mut indexes = HashMap::new();
-    for (id, order, status, owed, line, _, is_held) in rows {
-        if let Some(bytes) = order {
-            indexes.insert(id.clone(), orders.len());
-            let status = status.map(|status| text_of("payment status", status)).transpose()?;
-            let payment = status.map(|status| (status, owed.unwrap_or_default()));
-            orders.push(OrderWithLines { id, row: document(&bytes)?, payment, lines: Vec::new() });
-        } else if let (Some(line), Some(index)) = (line, indexes.get(&id)) {
-            orders[*index].lines.push((document(&line)?, is_held == Some(1)));
+/// Reads one order with its lines, if the caller is allowed to see it. For other callers no lines are read,
+/// so that the response time does not reveal how many lines the order has.
+pub(super) async fn find_order(
+    state: &QueryState,
+    caller: &Caller,
+    id: &str,
+    is_visible: impl FnOnce(&OrderRow) -> bool,
+) -> Result<Option<OrderWithLines>, Problem> {
+    let mut connection = state.readers.connection_for(caller).await?;
+    let mut transaction = connection.begin().await?;
+    let statement = sqlx::query_as::<_, OrderAndPayment>(include_str!("get.sql")).bind(id);
+    let row = statement.fetch_optional(&mut *transaction).await.map_err(failed)?;
+    let order = row.map(OrderWithLines::without_lines).transpose()?;
+    let Some(mut order) = order.filter(|order| is_visible(&order.row)) else { return Ok(None) };
+    add_lines(&mut transaction, std::slice::from_mut(&mut order)).await?;
+    Ok(Some(order))
+}
+
+/// Reads the lines of these orders.
+async fn add_lines(transaction: &mut SqliteConnection, orders: &mut [OrderWithLines]) -> Result<(), Problem> {
+    let ids = key_set(orders.iter().map(|order| order.id.as_str()));
+    let statement = sqlx::query_scalar::<_, String>(include_str!("reservations.sql")).bind(&ids);
+    let reservations = statement.fetch_all(&mut *transaction).await.map_err(failed)?;
+    let reservations: HashSet<String> = reservations.into_iter().collect();
+    let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("lines.sql")).bind(&ids);
+    let lines = statement.fetch_all(transaction).await.map_err(failed)?;
+    let mut by_id: HashMap<String, &mut Vec<(OrderLineRow, bool)>> =
+        orders.iter_mut().map(|order| (order.id.clone(), &mut order.lines)).collect();
+    for (id, bytes) in lines {
+        let line = document::<OrderLineRow>(&bytes)?;
+        let is_reserved = reservations.contains(&format!("{id}:{}", line.sku));
+        if let Some(lines) = by_id.get_mut(&id) {
+            lines.push((line, is_reserved));
         }
     }
-    Ok(orders)
+    Ok(())
 }

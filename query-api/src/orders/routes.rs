@@ -10,14 +10,14 @@ use souk_http::guard::Target;
 use souk_http::headers::ReadHeaders;
 use souk_http::routes::{Access, ApiRouter, RateClass, Side, rules};
 use souk_http::shapes::LookupShape;
-use souk_http::{Caller, Problem, StrictJson, StrictQuery, paging};
+use souk_http::{Caller, Problem, StrictJson, StrictQuery};
 use souk_projections::orders::OrderRow;
 use utoipa_axum::routes;
 
-use super::page::{OrderPageRequest, OrderSortKey, OrderWithLines, Row, group_rows};
+use super::page::{OrderPageRequest, OrderSortKey, OrderWithLines, find_order};
 use super::response::OrderResponse;
-use super::statements;
 use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed, not_found};
+use crate::list::PageRequest;
 use crate::people::{OrderKeys, keys_of};
 use crate::positions::ReadYourWrites;
 use crate::responses::{ListOf, Single};
@@ -92,13 +92,13 @@ async fn list(
     StrictQuery(query): StrictQuery<OrdersQuery>,
 ) -> Result<Json<ListOf<OrderResponse>>, Problem> {
     let customer = listed_customer(&caller, query.customer_id.as_deref())?;
-    let limit = paging::limit(query.limit)?;
+    let request = PageRequest::new(query.limit, query.cursor)?;
     let from = time_range::from(query.from.as_deref())?;
     let to = time_range::to(query.to.as_deref())?;
     time_range::check(&from, &to)?;
-    let cursor = paging::decode::<OrderSortKey>(LIST, query.cursor.as_deref())?;
+    let after = request.after::<OrderSortKey>(LIST)?;
     let page_start =
-        cursor.filter(|(placed_at, _)| *placed_at <= to).unwrap_or((to, AFTER_EVERY_TEXT.to_owned()));
+        after.filter(|(placed_at, _)| *placed_at <= to).unwrap_or((to, AFTER_EVERY_TEXT.to_owned()));
     let position = state.positions.wait_for(headers).await?;
 
     let status = query.status.map(OrderStatus::as_str);
@@ -106,14 +106,13 @@ async fn list(
     if is_unaddressed && !caller.is_admin() {
         return Err(Problem::new("forbidden", "only admins can list orders without an address"));
     }
+    let limit = request.limit;
     let request = OrderPageRequest { customer, status, is_unaddressed, from, page_start, limit };
     let page = request.page(&state, &caller).await?;
-    let next_cursor = page.next_cursor(|last| paging::encode(LIST, &last.sort_key()));
-    let orders = page.items;
-    let keys = OrderKeys::of(&state, orders.iter().map(OrderWithLines::row)).await?;
-    let items = orders.into_iter().map(|order| order.answer(&keys, position)).collect();
+    let keys = OrderKeys::of(&state, page.items.iter().map(OrderWithLines::row)).await?;
     let behind = state.positions.count_behind(MODELS);
-    Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind }))
+    let item = |order: OrderWithLines| Some(order.answer(&keys, position));
+    Ok(page.respond(LIST, position, behind, OrderWithLines::sort_key, item))
 }
 
 /// Shows a guest's order, found by its code and the e-mail address of the guest.
@@ -137,7 +136,7 @@ async fn lookup(
     let find = async {
         let id = find_guest_order_id(&state, &caller, &code, &email).await?;
         let order = match id {
-            Some(id) => find_order(&state, &caller, &id, true).await?,
+            Some(id) => find_order(&state, &caller, &id, |_| true).await?,
             None => None,
         };
         order.ok_or_else(|| not_found("order"))
@@ -156,7 +155,7 @@ async fn find_guest_order_id(
     code: &str,
     email: &Email,
 ) -> Result<Option<String>, Problem> {
-    let statement = sqlx::query_as::<_, (String, Vec<u8>)>(statements::CANDIDATES_OF_CODE);
+    let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("candidates_of_code.sql"));
     let statement = statement.bind(code).bind(SAME_CODE_MAX);
     let found =
         statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?;
@@ -168,21 +167,6 @@ async fn find_guest_order_id(
         guest_email.is_some_and(|guest_email| guest_email == email.as_str())
     };
     Ok(orders.into_iter().find(|(_, row)| has_email(row)).map(|(id, _)| id))
-}
-
-/// Reads one order with its lines. If `sees_all` is false, only an order of the caller is found.
-async fn find_order(
-    state: &QueryState,
-    caller: &Caller,
-    id: &str,
-    sees_all: bool,
-) -> Result<Option<OrderWithLines>, Problem> {
-    let statement = sqlx::query_as::<_, Row>(statements::GET).bind(id).bind(sees_all);
-    let statement = statement.bind(caller.subject.as_ref().map(CustomerId::as_str));
-    let statement = statement.bind(caller.cart.map(|cart| cart.to_string()));
-    let rows =
-        statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?;
-    Ok(group_rows(rows)?.pop())
 }
 
 /// Returns the customer whose orders are listed; none for the orders of all customers and guests.
@@ -214,8 +198,8 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Single<OrderResponse>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
-    let order = find_order(&state, &caller, &id, caller.is_admin()).await?;
-    let order = order.filter(|order| may_see(&caller, &order.row)).ok_or_else(|| at.not_found("order"))?;
+    let order = find_order(&state, &caller, &id, |order| may_see(&caller, order)).await?;
+    let order = order.ok_or_else(|| at.not_found("order"))?;
     let payment = id.parse().map(|order| PaymentId::of(OrderId(order)).to_string()).ok();
     let at = state.positions.include_joined(at, &["payments"], payment.as_deref().into_iter());
     let keys = OrderKeys::of(&state, std::iter::once(&order.row)).await?;

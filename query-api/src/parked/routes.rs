@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::response::ParkedResponse;
 use crate::database::{QueryState, text_of};
-use crate::pages::{Page, one_more};
+use crate::pages::{Page, Size, one_more};
 use crate::positions::ReadYourWrites;
 use crate::responses::ListOf;
 
@@ -58,8 +58,8 @@ async fn list(
     let statement = sqlx::query_as::<_, Row>(include_str!("list.sql"));
     let statement = statement.bind(owner).bind(kind).bind(entity).bind(one_more(limit));
     let mut connection = state.readers.connection_for(&caller).await?;
-    let bytes_of_texts = |row: &Row| row.2.len() + row.3.len() + row.6.len();
-    let page = Page::read(statement.fetch(&mut *connection), limit, bytes_of_texts).await?;
+    let size_of = |row: &Row| Size::of_bytes(row.2.len() + row.3.len() + row.6.len());
+    let page = Page::read(statement.fetch(&mut *connection), limit, size_of).await?;
     drop(connection);
     let next_cursor =
         page.next_cursor(|(owner, kind, entity, ..)| paging::encode(LIST, &(owner, kind, entity)));

@@ -1,5 +1,6 @@
 //! Products: the catalogue, public for all callers.
 
+mod page;
 pub(crate) mod response;
 pub(crate) mod routes;
-pub mod statements;
+mod sort;

@@ -7,17 +7,17 @@ use serde::{Deserialize, Deserializer};
 use souk_domain::folding::{category_path, folded, searched};
 use souk_http::headers::ReadHeaders;
 use souk_http::routes::{Access, ApiRouter, Side};
-use souk_http::{Caller, Problem, StrictQuery, paging};
+use souk_http::{Caller, Problem, StrictQuery};
 use souk_projections::products::ProductRow;
-use souk_projections::sort_key::sort_key;
-use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::response::{Available, ProductResponse};
-use super::statements;
-use crate::database::{AFTER_EVERY_TEXT, QueryState, currency, document, failed};
-use crate::pages::{PAGE_BYTES_MAX, Page, one_more, to_sql};
-use crate::positions::{ReadAt, ReadYourWrites};
+use super::page::{find_product, read_page};
+use super::response::ProductResponse;
+use super::sort::Sort;
+use crate::database::{QueryState, currency};
+use crate::list::PageRequest;
+use crate::pages::{Page, one_more};
+use crate::positions::ReadYourWrites;
 use crate::responses::{ListOf, Single};
 
 /// Maximum number of characters of the search text.
@@ -82,89 +82,6 @@ fn minor_units<'de, D: Deserializer<'de>>(price: D) -> Result<Option<i64>, D::Er
     price.map(Some).ok_or_else(invalid)
 }
 
-/// Sort order of the list of products.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-enum Sort {
-    #[serde(rename = "newest")]
-    #[default]
-    Newest,
-    #[serde(rename = "name")]
-    Name,
-    #[serde(rename = "-name")]
-    NameDescending,
-    #[serde(rename = "price")]
-    Price,
-    #[serde(rename = "-price")]
-    PriceDescending,
-}
-
-/// Start of a page: it begins after this sort value and key.
-enum PageStart {
-    Number(i64, String),
-    Text(String, String),
-}
-
-impl Sort {
-    fn sql(self) -> &'static str {
-        match self {
-            Self::Newest => statements::NEWEST,
-            Self::Name => statements::NAME,
-            Self::NameDescending => statements::NAME_DESCENDING,
-            Self::Price => statements::PRICE,
-            Self::PriceDescending => statements::PRICE_DESCENDING,
-        }
-    }
-
-    /// Returns the name of the list in its cursors.
-    fn list(self, currency: &str) -> String {
-        match self {
-            Self::Newest => "products".to_owned(),
-            Self::Name => "products:name".to_owned(),
-            Self::NameDescending => "products:-name".to_owned(),
-            Self::Price => format!("products:price:{currency}"),
-            Self::PriceDescending => format!("products:-price:{currency}"),
-        }
-    }
-
-    fn is_by_price(self) -> bool {
-        matches!(self, Self::Price | Self::PriceDescending)
-    }
-
-    fn page_start(self, currency: &str, cursor: Option<&str>) -> Result<PageStart, Problem> {
-        let list = &self.list(currency);
-        match self {
-            Self::Newest | Self::PriceDescending => number(list, cursor, (i64::MAX, AFTER_EVERY_TEXT)),
-            Self::Price => number(list, cursor, (i64::MIN, "")),
-            Self::Name => text(list, cursor, ("", "")),
-            Self::NameDescending => text(list, cursor, (AFTER_EVERY_TEXT, AFTER_EVERY_TEXT)),
-        }
-    }
-
-    fn cursor(self, currency: &str, id: &str, row: &ProductRow) -> String {
-        let cheapest = || row.content.variants.iter().map(|variant| variant.price.amount).min();
-        let list = &self.list(currency);
-        match self {
-            Self::Newest => paging::encode(list, &(row.created_at.as_microsecond(), id)),
-            Self::Price | Self::PriceDescending => paging::encode(list, &(cheapest().unwrap_or(0), id)),
-            Self::Name | Self::NameDescending => paging::encode(list, &(sort_key(&row.content.name), id)),
-        }
-    }
-}
-
-fn number(list: &str, cursor: Option<&str>, start: (i64, &str)) -> Result<PageStart, Problem> {
-    let (value, key) = paging::decode(list, cursor)?.unwrap_or((start.0, start.1.to_owned()));
-    Ok(PageStart::Number(value, key))
-}
-
-fn text(list: &str, cursor: Option<&str>, start: (&str, &str)) -> Result<PageStart, Problem> {
-    let (value, key) = paging::decode(list, cursor)?.unwrap_or((start.0.to_owned(), start.1.to_owned()));
-    Ok(PageStart::Text(value, key))
-}
-
-/// Row of a statement: a product with its document and the number of products found, or a SKU with its
-/// available units.
-type Row = (String, Option<Vec<u8>>, Option<String>, Option<i64>, Option<i64>);
-
 /// Lists products.
 ///
 /// Newest first unless sorted; by name in the order of Unicode's collation. Anonymous callers and customers
@@ -180,52 +97,37 @@ async fn list(
     headers: ReadHeaders,
     StrictQuery(query): StrictQuery<ProductsQuery>,
 ) -> Result<Json<ListOf<ProductResponse>>, Problem> {
-    let limit = paging::limit(query.limit)?;
+    let request = PageRequest::new(query.limit, query.cursor)?;
     let sort = query.sort.unwrap_or_default();
     let currency = currency(&state, query.currency.as_deref())?;
     let compares_prices = sort.is_by_price() || query.min_price.is_some() || query.max_price.is_some();
     if query.min_price.zip(query.max_price).is_some_and(|(min, max)| min > max) {
         return Err(Problem::parameter("minPrice", "a price that is not higher than `maxPrice` is allowed"));
     }
-    let page_start = sort.page_start(currency, query.cursor.as_deref())?;
+    let list = sort.list(currency);
+    let page_start = sort.page_start(&request, &list)?;
     let pattern = query.q.as_deref().map(pattern).transpose()?.flatten();
     let position = state.positions.wait_for(headers).await?;
     let behind = state.positions.count_behind(MODELS);
+    let sort_key = |(id, row): &(String, ProductRow)| sort.key(id, row);
     let visible = if caller.is_admin() { query.active } else { Some(true) };
     if visible != query.active.or(visible) {
-        return Ok(Json(ListOf {
-            items: Vec::new(),
-            next_cursor: None,
-            position: position.to_string(),
-            behind,
-        }));
+        return Ok(Page::empty().respond(&list, position, behind, sort_key, |_| None));
     }
-    let statement = sqlx::query_as::<_, Row>(sort.sql());
-    let statement = match page_start {
-        PageStart::Number(value, key) => statement.bind(value).bind(key),
-        PageStart::Text(value, key) => statement.bind(value).bind(key),
-    };
-    let rows = statement
-        .bind(one_more(limit))
+    let category = query.category.map(|category| folded(&category_path(&category)));
+    let statement = page_start
+        .bind(sqlx::query_as(sort.sql()))
+        .bind(one_more(request.limit))
         .bind(visible.map(i64::from))
-        .bind(
-            query.category.map(|category| folded(&category_path(&category))).filter(|path| !path.is_empty()),
-        )
+        .bind(category.filter(|path| !path.is_empty()))
         .bind(pattern)
         .bind(query.min_price)
         .bind(query.max_price)
         .bind(query.in_stock.map(i64::from))
-        .bind(to_sql(PAGE_BYTES_MAX))
-        .bind(compares_prices.then_some(currency))
-        .fetch_all(&mut *state.readers.connection_for(&caller).await?)
-        .await
-        .map_err(failed)?;
-    let found = rows.first().and_then(|row| row.4).unwrap_or_default();
-    let (products, available) = group_rows(rows)?;
-    let page = Page::of(products, found, limit);
-    let next_cursor = page.next_cursor(|(id, row)| sort.cursor(currency, id, row));
-    let items = page.items.into_iter().map(|(id, row)| ProductResponse::new(id, row, &available, position));
-    Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string(), behind }))
+        .bind(compares_prices.then_some(currency));
+    let (page, available) = read_page(&state, &caller, statement, request.limit).await?;
+    let item = |(id, row)| Some(ProductResponse::new(id, row, &available, position));
+    Ok(page.respond(&list, position, behind, sort_key, item))
 }
 
 /// Returns a `LIKE` pattern that finds the text anywhere; none if the text has only spaces.
@@ -248,19 +150,6 @@ fn pattern(q: &str) -> Result<Option<String>, Problem> {
     Ok(Some(pattern))
 }
 
-fn group_rows(rows: Vec<Row>) -> Result<(Vec<(String, ProductRow)>, Available), Problem> {
-    let mut products = Vec::new();
-    let mut available = Available::new();
-    for (id, product, sku, units, _) in rows {
-        if let Some(product) = product {
-            products.push((id, document(&product)?));
-        } else if let (Some(sku), Some(units)) = (sku, units) {
-            available.insert(sku, units);
-        }
-    }
-    Ok((products, available))
-}
-
 /// Shows a product.
 #[utoipa::path(
     get, path = "/api/products/{id}", tag = "products",
@@ -274,24 +163,11 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Single<ProductResponse>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
-    let (mut products, available) = find_product(&state, &caller, &id).await?;
-    let found = products.pop().filter(|(_, row)| row.content.active || caller.is_admin());
-    let (id, row) = found.ok_or_else(|| at.not_found("product"))?;
+    let is_visible = |row: &ProductRow| row.content.active || caller.is_admin();
+    let found = find_product(&state, &caller, &id, is_visible).await?;
+    let (id, row, available) = found.ok_or_else(|| at.not_found("product"))?;
     let skus = row.content.variants.iter().map(|variant| variant.sku.as_str());
     let at = state.positions.include_joined(at, &["variants", "stock"], skus);
-    Ok(answer(id, row, &available, at))
-}
-
-async fn find_product(
-    state: &QueryState,
-    caller: &Caller,
-    id: &str,
-) -> Result<(Vec<(String, ProductRow)>, Available), Problem> {
-    let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(id);
-    group_rows(statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?)
-}
-
-fn answer(id: String, row: ProductRow, available: &Available, at: ReadAt) -> Single<ProductResponse> {
-    let body = ProductResponse::new(id, row, available, at.position);
-    Single { revision: Some(body.revision), parked_since: at.parked_since, body }
+    let body = ProductResponse::new(id, row, &available, at.position);
+    Ok(Single { revision: Some(body.revision), parked_since: at.parked_since, body })
 }
