@@ -3,12 +3,12 @@
 //! Each resource has a folder with the same files: `routes.rs`, `response.rs` and one `.sql` file for each
 //! statement. Every `.sql` file is a whole statement. A page, however long, is read with a constant number of
 //! statements. Statements whose rows belong together, such as an order and its lines, run in one read
-//! transaction, so they see the same state. A page of a list ends at the caller's limit or at a maximum size
-//! (`pages.rs`). One caller can use only some of the connections (`readers.rs`). Every response names a log
-//! position. The position is read before the first statement runs, so the data in the response has reached
-//! it. SQL is static, its parameters are `$1`, `$2` and so on, and it also runs on `PostgreSQL` with a
-//! collation that compares bytes. A statement that reads several rows by key takes a JSON object whose names
-//! are the keys, because `json_each` reads such an object in both databases.
+//! transaction, so they see the same state. All lists share their steps (`list.rs`). A page of a list ends at
+//! the caller's limit or at a maximum size (`pages.rs`). One caller can use only some of the connections
+//! (`readers.rs`). Every response names a log position. The position is read before the first statement runs,
+//! so the data in the response has reached it. SQL is static, its parameters are `$1`, `$2` and so on, and it
+//! also runs on `PostgreSQL` with a collation that compares bytes. A statement that reads several rows by key
+//! takes a JSON object whose names are the keys, because `json_each` reads such an object in both databases.
 
 mod cart;
 mod database;

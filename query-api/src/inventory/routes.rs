@@ -2,38 +2,32 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::Deserialize;
 use souk_http::headers::ReadHeaders;
 use souk_http::routes::{Access, ApiRouter, Side};
-use souk_http::{Caller, Problem, StrictQuery, paging};
+use souk_http::{Caller, Problem, StrictQuery};
 use souk_projections::stock::StockRow;
 use utoipa_axum::routes;
 
 use super::response::StockResponse;
-use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed};
-use crate::pages::{Page, Size, one_more};
+use crate::database::{QueryState, document, failed};
+use crate::list::{NewestFirst, PageQuery};
 use crate::positions::ReadYourWrites;
 use crate::responses::{ListOf, Single};
 
-/// Name of the list in its cursors.
-const LIST: &str = "stock";
 /// Read models of stock.
 const MODELS: &[&str] = &["stock", "variants"];
 
+/// List of stock, newest first.
+const LIST: NewestFirst<StockRow, StockResponse> = NewestFirst {
+    name: "stock",
+    models: MODELS,
+    statement: include_str!("list.sql"),
+    time_us: |row| row.created_at.as_microsecond(),
+    item: |sku, row, position| Some(StockResponse::new(sku, Some(&row), position)),
+};
+
 pub(crate) fn router() -> ApiRouter<QueryState> {
     ApiRouter::new(Side::Query).route(routes!(list), Access::Staff).route(routes!(get), Access::Anyone)
-}
-
-/// Query parameters of the list of stock.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct StockQuery {
-    /// Maximum number of items, from 1 to 100. The default is 20.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u32>,
-    /// The `nextCursor` of the page before.
-    cursor: Option<String>,
 }
 
 /// Lists stock. For admins and services.
@@ -41,30 +35,16 @@ struct StockQuery {
 /// The SKU that got its first stock entry last comes first.
 #[utoipa::path(
     get, path = "/api/inventory/stock", tag = "inventory",
-    params(StockQuery, ReadYourWrites),
+    params(PageQuery, ReadYourWrites),
     responses((status = 200, body = ListOf<StockResponse>))
 )]
 async fn list(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
-    StrictQuery(query): StrictQuery<StockQuery>,
+    StrictQuery(query): StrictQuery<PageQuery>,
 ) -> Result<Json<ListOf<StockResponse>>, Problem> {
-    let limit = paging::limit(query.limit)?;
-    let cursor = paging::decode::<(i64, String)>(LIST, query.cursor.as_deref())?;
-    let (created_at, key) = cursor.unwrap_or((i64::MAX, AFTER_EVERY_TEXT.to_owned()));
-    let position = state.positions.wait_for(headers).await?;
-    let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("list.sql"));
-    let statement = statement.bind(created_at).bind(key).bind(one_more(limit));
-    let mut connection = state.readers.connection_for(&caller).await?;
-    let page = Page::read(statement.fetch(&mut *connection), limit, |(_, bytes)| Size::of_bytes(bytes.len())).await?;
-    drop(connection);
-    let page = page.try_map(|(sku, bytes)| Ok((sku, document::<StockRow>(&bytes)?)))?;
-    let next_cursor =
-        page.next_cursor(|(sku, row)| paging::encode(LIST, &(row.created_at.as_microsecond(), sku)));
-    let items = page.items.into_iter().map(|(sku, row)| StockResponse::new(sku, Some(&row), position));
-    let behind = state.positions.count_behind(MODELS);
-    Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string(), behind }))
+    LIST.respond(&state, &caller, headers, query).await
 }
 
 /// Shows the stock of a SKU.

@@ -2,69 +2,49 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::Deserialize;
 use souk_http::headers::ReadHeaders;
 use souk_http::routes::{Access, ApiRouter, Side};
-use souk_http::{Caller, Problem, StrictQuery, paging};
+use souk_http::{Caller, Problem, StrictQuery};
 use souk_projections::orders::OrderRow;
 use souk_projections::payments::PaymentRow;
 use utoipa_axum::routes;
 
 use super::response::PaymentResponse;
-use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed};
+use crate::database::{QueryState, document, failed};
+use crate::list::{NewestFirst, PageQuery};
 use crate::orders::routes::may_see;
-use crate::pages::{Page, Size, one_more};
 use crate::positions::ReadYourWrites;
 use crate::responses::{ListOf, Single};
 
-/// Name of the list in its cursors.
-const LIST: &str = "payments";
 /// Read models of payments.
 const MODELS: &[&str] = &["payments"];
+
+/// List of payments, newest first.
+const LIST: NewestFirst<PaymentRow, PaymentResponse> = NewestFirst {
+    name: "payments",
+    models: MODELS,
+    statement: include_str!("list.sql"),
+    time_us: |row| row.requested_at.as_microsecond(),
+    item: |id, row, position| Some(PaymentResponse::new(id, row, position)),
+};
 
 pub(crate) fn router() -> ApiRouter<QueryState> {
     ApiRouter::new(Side::Query).route(routes!(list), Access::Admin).route(routes!(get), Access::Buyer)
 }
 
-/// Query parameters of the list of payments.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct PaymentsQuery {
-    /// Maximum number of items, from 1 to 100. The default is 20.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u32>,
-    /// The `nextCursor` of the page before.
-    cursor: Option<String>,
-}
-
 /// Lists payments, newest first. For admins.
 #[utoipa::path(
     get, path = "/api/payments", tag = "payments",
-    params(PaymentsQuery, ReadYourWrites),
+    params(PageQuery, ReadYourWrites),
     responses((status = 200, body = ListOf<PaymentResponse>))
 )]
 async fn list(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
-    StrictQuery(query): StrictQuery<PaymentsQuery>,
+    StrictQuery(query): StrictQuery<PageQuery>,
 ) -> Result<Json<ListOf<PaymentResponse>>, Problem> {
-    let limit = paging::limit(query.limit)?;
-    let cursor = paging::decode::<(i64, String)>(LIST, query.cursor.as_deref())?;
-    let (requested_at, key) = cursor.unwrap_or((i64::MAX, AFTER_EVERY_TEXT.to_owned()));
-    let position = state.positions.wait_for(headers).await?;
-    let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("list.sql"));
-    let statement = statement.bind(requested_at).bind(key).bind(one_more(limit));
-    let mut connection = state.readers.connection_for(&caller).await?;
-    let page = Page::read(statement.fetch(&mut *connection), limit, |(_, bytes)| Size::of_bytes(bytes.len())).await?;
-    drop(connection);
-    let page = page.try_map(|(id, bytes)| Ok((id, document::<PaymentRow>(&bytes)?)))?;
-    let next_cursor =
-        page.next_cursor(|(id, row)| paging::encode(LIST, &(row.requested_at.as_microsecond(), id)));
-    let items = page.items.into_iter().map(|(id, row)| PaymentResponse::new(id, row, position)).collect();
-    let behind = state.positions.count_behind(MODELS);
-    Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind }))
+    LIST.respond(&state, &caller, headers, query).await
 }
 
 /// Shows a payment.

@@ -41,6 +41,7 @@ const SEARCHES: &[(&str, &str)] = &[
     ("inventory/get.sql", "stock_v1 USING INDEX sqlite_autoindex_stock_v1_1 (key=?)"),
     ("inventory/list.sql", "stock_v1 USING INDEX stock_v1_0 ("),
     ("order_notes/list.sql", "order_notes_v1 USING INDEX order_notes_v1_0 (order_id=? AND number>?)"),
+    ("order_notes/order.sql", "orders_v4 USING INDEX sqlite_autoindex_orders_v4_1 (key=?)"),
     ("orders/candidates_of_code.sql", "orders_v4 USING INDEX orders_v4_3 (code=?)"),
     ("orders/get.sql", "orders_v4 USING INDEX sqlite_autoindex_orders_v4_1 (key=?)"),
     ("orders/get_several.sql", "orders_v4 USING INDEX sqlite_autoindex_orders_v4_1 (key=?)"),
