@@ -18,7 +18,7 @@ pub trait Fold: Send {
 /// processes, because the state of a process depends on several streams.
 pub fn of_category(category: &str) -> Option<Box<dyn Fold>> {
     macro_rules! folds {
-        ($($field:ident: $aggregate:ty,)*) => { [$(of::<$aggregate>()),*] };
+        ($($port:ident: $name:ident = $aggregate:ty,)*) => { [$(of::<$aggregate>()),*] };
     }
     let folds = for_each_aggregate!(folds);
     folds.into_iter().find(|(name, _)| *name == category).map(|(_, fold)| fold)

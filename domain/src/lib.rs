@@ -31,7 +31,7 @@ pub mod user;
 pub mod webhook;
 
 pub use address::Address;
-pub use aggregates::{AggregatePorts, OpenPort};
+pub use aggregates::{AggregateCommand, AggregatePorts, OpenPort};
 pub use cart::id::CartId;
 pub use email::{Email, EmailHash};
 pub use field_error::FieldError;

@@ -10,7 +10,7 @@ use std::fmt;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::id::CommandId;
+use crate::id::{CommandId, StreamName};
 use crate::payload::EventPayload;
 
 /// Data that a decision may use in addition to state and command: the only source of time and ids.
@@ -61,6 +61,13 @@ pub trait Decider: Send + Sync + 'static {
 
     /// Returns the state after `event`.
     fn evolve(state: Self::State, event: &Self::Event) -> Self::State;
+
+    /// Returns the id of a command that several senders may send, but that must take effect once. The id is
+    /// derived from the content of the command and from the stream that receives it. For `None`, the sender
+    /// chooses the id.
+    fn command_id(_: &StreamName, _: &Self::Command) -> Option<CommandId> {
+        None
+    }
 
     /// Returns the memory cost of a state in parts. The state itself is one part; each element of a list in
     /// it, such as an order line, is another.

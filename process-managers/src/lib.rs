@@ -2,16 +2,16 @@
 //!
 //! There is a folder for each process (`checkout`, `settlement`, `reversal`). Each folder has the files
 //! `step`, `state`, `input`, `moves`, `decide`, `evolve` and `fill_in`, and `version_1`: the frozen rules for
-//! transitions that were recorded without their moves. A process sends [`ShopCommand`]s to aggregates and
-//! makes [`ProviderCall`]s to the payment provider, whose port is [`PaymentProvider`].
+//! transitions that were recorded without their moves. A process sends commands to aggregates
+//! ([`AggregateCommand`](souk_domain::AggregateCommand)), and has its own type of effects. The effects of
+//! `checkout` and `settlement` are [`ProviderCall`]s to the payment provider, whose port is
+//! [`PaymentProvider`].
 
 pub mod checkout;
 pub mod provider;
 pub mod provider_call;
 pub mod reversal;
 pub mod settlement;
-pub mod shop_command;
 
 pub use provider::{FoundPayment, PaymentProvider, ProviderAnswer};
 pub use provider_call::{Authorization, ProviderCall};
-pub use shop_command::ShopCommand;

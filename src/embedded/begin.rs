@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
+use souk_domain::AggregateCommand;
 use souk_eventsourcing::Position;
 use souk_eventsourcing::process::Process;
+use souk_process_managers::ProviderCall;
 use souk_process_managers::checkout::Checkout;
 use souk_process_managers::reversal::ReversalProcess;
 use souk_process_managers::settlement::Settlement;
-use souk_process_managers::{ProviderCall, ShopCommand};
 use souk_query_api::{ParkedEntities, ReadModelProgress};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -45,7 +46,7 @@ fn start_process<P>(
     stopping: &watch::Receiver<bool>,
 ) -> (ProcessHandle, JoinHandle<()>)
 where
-    P: Process<Command = ShopCommand, Effect = ProviderCall>,
+    P: Process<Command = AggregateCommand, Effect = ProviderCall>,
 {
     let (handle, inbox) = processes::handle::<P>();
     let part = parts.follower(P::NAME);

@@ -6,12 +6,11 @@ use jiff::SignedDuration;
 use souk_domain::stock::{Stock, StockCommand, StockRejection};
 use souk_domain::{OrderRef, Sku};
 use souk_eventsourcing::envelope::Origin;
-use souk_eventsourcing::{CommandError, CommandRequest, Completion, Outcome};
+use souk_eventsourcing::{CommandError, CommandRequest, Completion, Decider as _, Outcome};
 use souk_http::headers::WriteHeaders;
 use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson};
-use souk_process_managers::shop_command::reservation_command_id;
 use utoipa_axum::routes;
 
 use crate::fields;
@@ -131,11 +130,12 @@ async fn send_for_reservation(
     let mut request_origin =
         Write::in_scope(ports, caller, headers, &format!("reservation {sku}"), &[]).origin;
     request_origin.request_hash = None;
+    let stream = Stock::stream(sku);
     let send = |origin| {
-        let request = CommandRequest::new(Stock::stream(sku), command.clone(), origin).repeatable();
+        let request = CommandRequest::new(stream.clone(), command.clone(), origin).repeatable();
         ports.aggregates.stock.execute(CommandRequest { if_match: headers.if_match.clone(), ..request })
     };
-    let Some(command_id) = reservation_command_id(sku, &command) else {
+    let Some(command_id) = Stock::command_id(&stream, &command) else {
         return send(request_origin).await.map_err(problem);
     };
     let first = send(Origin { command_id, ..request_origin.clone() }).await.map_err(problem)?;

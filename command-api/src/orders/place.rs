@@ -12,7 +12,6 @@ use souk_domain::{CartId, FieldError, Money, OrderId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandId, CommandRequest, EventId, Loaded, Position};
 use souk_http::{Caller, Problem};
-use souk_process_managers::shop_command::place_command_id;
 
 use crate::cart::lookup::cart_of_caller;
 use crate::listing;
@@ -98,7 +97,8 @@ async fn placed_before(placement: &Placement<'_>) -> Result<Option<PlacedOrder>,
     let ports = placement.ports;
     let command = placement.write.origin.command_id;
     let order_of_lines = order_id(command, false);
-    let origin = Origin { command_id: place_command_id(order_of_lines), ..placement.write.origin.clone() };
+    let origin =
+        Origin { command_id: Order::place_command_id(order_of_lines), ..placement.write.origin.clone() };
     if let Some(found) =
         ports.aggregates.orders.find(&Order::stream(order_of_lines), &origin).await.map_err(problem)?
     {
@@ -248,7 +248,7 @@ async fn send_place(
     cause: Option<EventId>,
 ) -> Result<PlacedOrder, Problem> {
     let mut origin = Origin { causation_id: cause, ..placement.write.origin.clone() };
-    origin.command_id = place_command_id(draft.order);
+    origin.command_id = Order::place_command_id(draft.order);
     if placement.request.cart {
         // The checkout process sends the same command and does not know the request hash. The cart's event
         // has the hash.

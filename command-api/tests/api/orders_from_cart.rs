@@ -4,7 +4,6 @@ use souk_domain::order::{Order, OrderCommand};
 use souk_domain::{CartId, CustomerId, OrderId};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::{CommandRequest, CorrelationId, Decider};
-use souk_process_managers::shop_command::place_command_id;
 use uuid::Uuid;
 
 use crate::shop::{Call, TestResponse, TestShop, product};
@@ -166,7 +165,7 @@ async fn the_checkout_and_the_request_place_one_order() {
         other => panic!("{other:?}"),
     };
     let origin = Origin::new(
-        place_command_id(order).0,
+        Order::place_command_id(order).0,
         Actor::new("process", "checkout"),
         CorrelationId::from(Uuid::nil()),
     );

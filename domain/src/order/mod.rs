@@ -20,7 +20,7 @@ pub use event::{Draft, OrderEvent};
 pub use rejection::OrderRejection;
 pub use state::{OrderState, OrderStatus};
 
-use souk_eventsourcing::{Context, Decider, StreamName};
+use souk_eventsourcing::{CommandId, Context, Decider, StreamName};
 
 use crate::OrderId;
 
@@ -32,6 +32,15 @@ impl Order {
     /// Returns the stream of an order.
     pub fn stream(order: OrderId) -> StreamName {
         StreamName::new(Self::CATEGORY, &order.to_string())
+    }
+
+    /// Returns the id of the command that places an order.
+    ///
+    /// The request that checks out a cart sends this command. The checkout sends it too if it reads
+    /// `cart.checked-out` before the order is placed, for example after a crash. Both use the same id, so the
+    /// order is placed once.
+    pub fn place_command_id(order: OrderId) -> CommandId {
+        CommandId(order.0).step("place")
     }
 }
 
@@ -52,6 +61,13 @@ impl Decider for Order {
 
     fn evolve(state: OrderState, event: &OrderEvent) -> OrderState {
         evolve::evolve(state, event)
+    }
+
+    fn command_id(_: &StreamName, command: &OrderCommand) -> Option<CommandId> {
+        match command {
+            OrderCommand::Place(draft) => Some(Self::place_command_id(draft.order)),
+            _ => None,
+        }
     }
 
     fn parts(state: &OrderState) -> usize {

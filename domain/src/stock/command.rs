@@ -1,6 +1,9 @@
 //! Commands to the stock of a SKU.
 
 use jiff::Timestamp;
+use souk_eventsourcing::CommandId;
+use souk_eventsourcing::id::derive;
+use uuid::Uuid;
 
 use crate::OrderRef;
 
@@ -47,4 +50,21 @@ pub enum StockCommand {
         /// Units that come back.
         quantity: u32,
     },
+}
+
+/// Returns the id of a command that reserves, releases or confirms a reservation of a SKU; `None` for other
+/// commands.
+///
+/// The id is derived from the kind of the command, the order and the SKU. So the command takes effect once
+/// per reservation, even if several senders send it several times.
+pub fn reservation_command_id(sku: &str, command: &StockCommand) -> Option<CommandId> {
+    let (verb, order) = match command {
+        StockCommand::Reserve { order, .. } => ("reserve", order),
+        StockCommand::Release { order } => ("release", order),
+        StockCommand::Confirm { order } => ("confirm", order),
+        _ => return None,
+    };
+    // The derived id keeps the time part of the order's id, so that the log's index of ids stays compact.
+    let origin = Uuid::parse_str(order.as_str()).unwrap_or(Uuid::nil());
+    Some(CommandId(derive(origin, &[verb.as_bytes(), order.as_str().as_bytes(), sku.as_bytes()])))
 }

@@ -18,7 +18,7 @@ pub use event::StockEvent;
 pub use rejection::StockRejection;
 pub use state::{Reservation, StockState};
 
-use souk_eventsourcing::{Context, Decider, StreamName};
+use souk_eventsourcing::{CommandId, Context, Decider, StreamName};
 
 use crate::Sku;
 
@@ -50,6 +50,10 @@ impl Decider for Stock {
 
     fn evolve(state: StockState, event: &StockEvent) -> StockState {
         evolve::evolve(state, event)
+    }
+
+    fn command_id(stream: &StreamName, command: &StockCommand) -> Option<CommandId> {
+        command::reservation_command_id(stream.id(), command)
     }
 
     fn parts(state: &StockState) -> usize {

@@ -3,19 +3,19 @@
 use jiff::SignedDuration;
 
 use crate::provider_call::{Authorization, ProviderCall};
-use crate::shop_command::ShopCommand;
-use souk_domain::cart::CartCommand;
+use souk_domain::AggregateCommand;
+use souk_domain::cart::{Cart, CartCommand};
 use souk_domain::limits::RESERVATION_GRACE_S;
-use souk_domain::order::OrderCommand;
-use souk_domain::payment::PaymentCommand;
-use souk_domain::stock::StockCommand;
+use souk_domain::order::{Order, OrderCommand};
+use souk_domain::payment::{self, PaymentCommand};
+use souk_domain::stock::{Stock, StockCommand};
 use souk_domain::{OrderRef, PaymentId};
 
 use super::state::{CheckoutState, Payment, Terms};
 use super::step::CheckoutStep;
 
 /// Returns the command of a step; `None` for an effect, a timer, or a line that does not exist.
-pub fn command(state: &CheckoutState, step: CheckoutStep) -> Option<ShopCommand> {
+pub fn command(state: &CheckoutState, step: CheckoutStep) -> Option<AggregateCommand> {
     let terms = state.terms.as_deref()?;
     match step {
         CheckoutStep::Reserve(line) => {
@@ -34,7 +34,7 @@ pub fn command(state: &CheckoutState, step: CheckoutStep) -> Option<ShopCommand>
         }
         CheckoutStep::GiveBack => {
             let give_back = CartCommand::GiveBack { order: terms.order, lines: state.cart_lines.to_vec() };
-            terms.cart.map(|cart| ShopCommand::Cart(cart, give_back))
+            terms.cart.map(|cart| AggregateCommand::Cart(Cart::stream(cart), give_back))
         }
         CheckoutStep::RequestPayment => {
             let token = terms.token.clone()?;
@@ -44,12 +44,12 @@ pub fn command(state: &CheckoutState, step: CheckoutStep) -> Option<ShopCommand>
         CheckoutStep::AbandonPayment => {
             Some(to_payment(terms, PaymentCommand::Abandon { order: terms.order }))
         }
-        _ => Some(ShopCommand::Order(terms.order, order_command(state, step)?)),
+        _ => Some(AggregateCommand::Order(Order::stream(terms.order), order_command(state, step)?)),
     }
 }
 
-fn to_payment(terms: &Terms, command: PaymentCommand) -> ShopCommand {
-    ShopCommand::Payment(PaymentId::of(terms.order), command)
+fn to_payment(terms: &Terms, command: PaymentCommand) -> AggregateCommand {
+    AggregateCommand::Payment(payment::Payment::stream(PaymentId::of(terms.order)), command)
 }
 
 fn order_command(state: &CheckoutState, step: CheckoutStep) -> Option<OrderCommand> {
@@ -71,9 +71,9 @@ fn stock_command(
     terms: &Terms,
     line: u32,
     command: impl FnOnce(OrderRef, u32) -> StockCommand,
-) -> Option<ShopCommand> {
+) -> Option<AggregateCommand> {
     let (sku, quantity) = terms.lines.get(usize::try_from(line).ok()?)?;
-    Some(ShopCommand::Stock(sku.clone(), command(terms.order.into(), *quantity)))
+    Some(AggregateCommand::Stock(Stock::stream(sku), command(terms.order.into(), *quantity)))
 }
 
 /// Returns the provider call of a step; `None` for a command or a timer.

@@ -23,11 +23,11 @@ pub use state::CheckoutState;
 pub use step::CheckoutStep;
 
 use jiff::Timestamp;
+use souk_domain::AggregateCommand;
 use souk_eventsourcing::process::{Decision, Incoming, Input, Process, RecordedOutput};
 use souk_eventsourcing::{DecodeError, RecordedEvent};
 
 use crate::provider_call::ProviderCall;
-use crate::shop_command::ShopCommand;
 
 /// The checkout process; there is one instance per order.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Process for Checkout {
     type Event = CheckoutEvent;
     type Step = CheckoutStep;
     type Move = CheckoutMove;
-    type Command = ShopCommand;
+    type Command = AggregateCommand;
     type Effect = ProviderCall;
 
     fn event_types() -> Vec<&'static str> {
@@ -77,7 +77,7 @@ impl Process for Checkout {
         state.is_ended()
     }
 
-    fn command(state: &CheckoutState, step: &CheckoutStep) -> Option<ShopCommand> {
+    fn command(state: &CheckoutState, step: &CheckoutStep) -> Option<AggregateCommand> {
         fill_in::command(state, *step)
     }
 

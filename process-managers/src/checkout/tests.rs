@@ -121,7 +121,7 @@ fn ending(inputs: &[In]) -> OrderCommand {
     let [Output::Command(step)] = &outputs[..] else { panic!("{outputs:?}") };
     assert!(Checkout::is_ended(&state), "the instance ends with the last command to the order");
     match Checkout::command(&state, step) {
-        Some(ShopCommand::Order(_, command)) => command,
+        Some(AggregateCommand::Order(_, command)) => command,
         other => panic!("{other:?}"),
     }
 }
@@ -160,7 +160,7 @@ fn the_draft_is_kept_until_the_place_command_has_its_answer() {
     let (state, _) = after(&[checked_out(), placed()]);
     assert!(matches!(
         Checkout::command(&state, &PlaceOrder),
-        Some(ShopCommand::Order(_, OrderCommand::Place(_)))
+        Some(AggregateCommand::Order(_, OrderCommand::Place(_)))
     ));
 }
 
@@ -303,7 +303,7 @@ fn a_failed_order_has_the_reason_that_its_move_recorded() {
     let reason = Reason { code: ReasonCode::CancelledByShop, detail: "recorded then".into() };
     let (state, _) = after(&waiting());
     let state = Checkout::enter(state, &CheckoutMove::Undo { reason: reason.clone() });
-    let Some(ShopCommand::Order(_, OrderCommand::Fail { reason: sent, .. })) =
+    let Some(AggregateCommand::Order(_, OrderCommand::Fail { reason: sent, .. })) =
         Checkout::command(&state, &FailOrder)
     else {
         panic!("the step is a command to the order")

@@ -1,8 +1,8 @@
 //! Builds the commands that the steps of a reversal stand for.
 
-use crate::shop_command::ShopCommand;
-use souk_domain::payment::PaymentCommand;
-use souk_domain::stock::StockCommand;
+use souk_domain::AggregateCommand;
+use souk_domain::payment::{Payment, PaymentCommand};
+use souk_domain::stock::{Stock, StockCommand};
 use souk_domain::{OrderRef, PaymentId, RefundId};
 
 use super::state::ReversalState;
@@ -12,19 +12,19 @@ use super::step::ReversalStep;
 const REASON: &str = "the order was cancelled or goods were returned";
 
 /// Returns the command of a step. The refund has the id of the reversal, since a reversal makes one refund.
-pub fn command(state: &ReversalState, step: ReversalStep) -> Option<ShopCommand> {
+pub fn command(state: &ReversalState, step: ReversalStep) -> Option<AggregateCommand> {
     let (order, reversal) = state.begun.as_ref()?;
     match step {
         ReversalStep::Refund => {
             let refund = RefundId(reversal.id.0);
             let reason = REASON.to_owned();
             let command = PaymentCommand::Refund { refund, amount: reversal.refund, capped: true, reason };
-            Some(ShopCommand::Payment(PaymentId::of(*order), command))
+            Some(AggregateCommand::Payment(Payment::stream(PaymentId::of(*order)), command))
         }
         ReversalStep::Restock(line) => {
             let line = reversal.lines.get(usize::try_from(line).ok()?)?;
             let restock = StockCommand::Restock { order: OrderRef::from(*order), quantity: line.quantity };
-            Some(ShopCommand::Stock(line.sku.clone(), restock))
+            Some(AggregateCommand::Stock(Stock::stream(&line.sku), restock))
         }
     }
 }

@@ -19,11 +19,11 @@ pub use state::ReversalState;
 pub use step::ReversalStep;
 
 use jiff::Timestamp;
+use souk_domain::AggregateCommand;
 use souk_eventsourcing::process::{Decision, Incoming, Input, Process, RecordedOutput};
 use souk_eventsourcing::{DecodeError, RecordedEvent};
 
 use crate::provider_call::ProviderCall;
-use crate::shop_command::ShopCommand;
 
 /// The reversal process; there is one instance per cancellation or return.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Process for ReversalProcess {
     type Event = ReversalEvent;
     type Step = ReversalStep;
     type Move = ReversalMove;
-    type Command = ShopCommand;
+    type Command = AggregateCommand;
     type Effect = ProviderCall;
 
     fn event_types() -> Vec<&'static str> {
@@ -73,7 +73,7 @@ impl Process for ReversalProcess {
         state.is_ended()
     }
 
-    fn command(state: &ReversalState, step: &ReversalStep) -> Option<ShopCommand> {
+    fn command(state: &ReversalState, step: &ReversalStep) -> Option<AggregateCommand> {
         fill_in::command(state, *step)
     }
 

@@ -6,7 +6,7 @@ use super::step::ReversalStep::{Refund, Restock};
 use super::*;
 use souk_domain::money::{Currency, Money};
 use souk_domain::order::event::{Reversal, ReversalLine};
-use souk_domain::payment::PaymentCommand;
+use souk_domain::payment::{Payment, PaymentCommand};
 use souk_domain::stock::StockCommand;
 use souk_domain::{OrderId, PaymentId, RefundId, ReversalId, Sku};
 
@@ -36,17 +36,18 @@ fn the_refund_and_all_restocks_are_requested_at_once() {
     let expected = [Refund, Restock(0), Restock(1)].map(Output::Command);
     let (state, outputs) = after(&[begun(Some(three_pounds()))]);
     assert_eq!(outputs, expected);
-    let Some(ShopCommand::Payment(payment, PaymentCommand::Refund { refund, amount, capped, .. })) =
+    let Some(AggregateCommand::Payment(payment, PaymentCommand::Refund { refund, amount, capped, .. })) =
         ReversalProcess::command(&state, &Refund)
     else {
         panic!("a refund is a command to the payment");
     };
-    assert_eq!((payment, refund, amount), (PaymentId::of(ORDER), RefundId(REVERSAL.0), Some(three_pounds())));
+    assert_eq!(payment, Payment::stream(PaymentId::of(ORDER)));
+    assert_eq!((refund, amount), (RefundId(REVERSAL.0), Some(three_pounds())));
     assert!(capped, "the amount is limited to what earlier refunds have left");
-    let Some(ShopCommand::Stock(sku, command)) = ReversalProcess::command(&state, &Restock(1)) else {
+    let Some(AggregateCommand::Stock(stock, command)) = ReversalProcess::command(&state, &Restock(1)) else {
         panic!("a restock is a command to the stock");
     };
-    assert_eq!((sku.as_str(), command), ("B", StockCommand::Restock { order: ORDER.into(), quantity: 1 }));
+    assert_eq!((stock.id(), command), ("B", StockCommand::Restock { order: ORDER.into(), quantity: 1 }));
 }
 
 #[test]

@@ -19,11 +19,11 @@ pub use state::SettlementState;
 pub use step::SettlementStep;
 
 use jiff::Timestamp;
+use souk_domain::AggregateCommand;
 use souk_eventsourcing::process::{Decision, Incoming, Input, Process, RecordedOutput};
 use souk_eventsourcing::{DecodeError, RecordedEvent};
 
 use crate::provider_call::ProviderCall;
-use crate::shop_command::ShopCommand;
 
 /// The settlement process; there is one instance per void or refund.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Process for Settlement {
     type Event = SettlementEvent;
     type Step = SettlementStep;
     type Move = SettlementMove;
-    type Command = ShopCommand;
+    type Command = AggregateCommand;
     type Effect = ProviderCall;
 
     fn event_types() -> Vec<&'static str> {
@@ -73,7 +73,7 @@ impl Process for Settlement {
         state.is_ended()
     }
 
-    fn command(_: &SettlementState, _: &SettlementStep) -> Option<ShopCommand> {
+    fn command(_: &SettlementState, _: &SettlementStep) -> Option<AggregateCommand> {
         None
     }
 

@@ -1,16 +1,14 @@
 //! Delivery of the commands of a process to their aggregates.
 
-use souk_domain::AggregatePorts;
 use souk_domain::payment::PaymentCommand;
+use souk_domain::{AggregateCommand, AggregatePorts, for_each_aggregate};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::log_pace::LogPace;
-use souk_eventsourcing::process::ProcessCommand;
 use souk_eventsourcing::process_runtime::CommandAnswer;
 use souk_eventsourcing::retry::wait_after;
 use souk_eventsourcing::{
     CommandError, CommandPort, CommandRequest, Completion, Decider, Rejection, StreamName,
 };
-use souk_process_managers::ShopCommand;
 
 /// Pace of the log line about waiting answers. Thousands of answers may wait for the log at once, and one
 /// line is enough for all.
@@ -34,14 +32,17 @@ pub enum Sent {
 impl CommandSender {
     /// Sends the command once. If the result is [`Sent::Again`], the caller sends it again later: a command
     /// of a process is never given up.
-    pub async fn send(&self, command: ShopCommand, origin: &Origin) -> Sent {
-        let stream = command.stream();
-        match command {
-            ShopCommand::Cart(_, command) => deliver(&*self.0.carts, stream, command, origin).await,
-            ShopCommand::Order(_, command) => deliver(&*self.0.orders, stream, command, origin).await,
-            ShopCommand::Payment(_, command) => deliver(&*self.0.payments, stream, command, origin).await,
-            ShopCommand::Stock(_, command) => deliver(&*self.0.stock, stream, command, origin).await,
+    pub async fn send(&self, command: AggregateCommand, origin: &Origin) -> Sent {
+        macro_rules! deliver_to_port {
+            ($($port:ident: $name:ident = $aggregate:ty,)*) => {
+                match command {
+                    $(AggregateCommand::$name(stream, command) => {
+                        deliver(&*self.0.$port, stream, command, origin).await
+                    })*
+                }
+            };
         }
+        for_each_aggregate!(deliver_to_port)
     }
 
     /// Sends a command to a payment until it is done or refused, with growing waits between the attempts.

@@ -7,13 +7,14 @@ use std::time::Duration;
 use crate::drivers::dispatch::Sent;
 use async_trait::async_trait;
 use jiff::Timestamp;
+use souk_domain::AggregateCommand;
 use souk_eventsourcing::log_pace::LogPace;
 use souk_eventsourcing::parking::{Entity, Parked};
 use souk_eventsourcing::process::{Process, ProcessChange, ProcessShape, ProcessStateError};
 use souk_eventsourcing::process_runtime::{Action, Outgoing, ProcessError, ProcessRuntime};
 use souk_eventsourcing::reactor::Reaction;
 use souk_eventsourcing::{AppendError, Page, Position, StoreError};
-use souk_process_managers::{ProviderCall, ShopCommand};
+use souk_process_managers::ProviderCall;
 use tokio::sync::{OwnedMutexGuard, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -64,7 +65,7 @@ pub(super) struct Driver<P: Process> {
 
 impl<P> Driver<P>
 where
-    P: Process<Command = ShopCommand, Effect = ProviderCall>,
+    P: Process<Command = AggregateCommand, Effect = ProviderCall>,
 {
     pub(super) fn new(
         ports: ProcessPorts,
@@ -297,7 +298,7 @@ where
 #[async_trait]
 impl<P> LogConsumer for Driver<P>
 where
-    P: Process<Command = ShopCommand, Effect = ProviderCall>,
+    P: Process<Command = AggregateCommand, Effect = ProviderCall>,
 {
     type Error = ProcessStopped;
     type Work = Work;

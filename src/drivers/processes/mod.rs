@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::drivers::dispatch::CommandSender;
+use souk_domain::AggregateCommand;
 use souk_eventsourcing::parking::ParkingChange;
 use souk_eventsourcing::process::{
     Process, ProcessChange, ProcessRows, ProcessShape, ProcessStateError, ProcessStateStore,
@@ -14,7 +15,7 @@ use souk_eventsourcing::process::{
 use souk_eventsourcing::process_runtime::{ProcessError, ProcessRuntime};
 use souk_eventsourcing::reactor::Reactor;
 use souk_eventsourcing::{EventStore, Position, StoreError};
-use souk_process_managers::{ProviderCall, ShopCommand};
+use souk_process_managers::ProviderCall;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::SharedStore;
@@ -117,7 +118,7 @@ pub async fn run<P>(
     stop: watch::Receiver<bool>,
 ) -> Result<(), ProcessStopped>
 where
-    P: Process<Command = ShopCommand, Effect = ProviderCall>,
+    P: Process<Command = AggregateCommand, Effect = ProviderCall>,
 {
     let runtime = restored::<P>(&ports).await?;
     let position = runtime.position();

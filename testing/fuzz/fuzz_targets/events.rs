@@ -22,7 +22,7 @@ where
 }
 
 macro_rules! decoders {
-    ($($field:ident: $aggregate:ty,)*) => {
+    ($($port:ident: $name:ident = $aggregate:ty,)*) => {
         &[$(decode::<$aggregate>),*]
     };
 }

@@ -1,20 +1,19 @@
 //! Requests of buyers and staff. Buyers and staff place, change and cancel orders, and repeat each request
 //! until it is answered.
 
-use souk_domain::cart::CartCommand;
+use souk_domain::cart::{Cart, CartCommand};
 use souk_domain::order::event::{Reason, ReasonCode};
-use souk_domain::order::{Draft, OrderCommand, OrderStatus};
-use souk_domain::stock::StockCommand;
-use souk_domain::user::UserCommand;
+use souk_domain::order::{Draft, Order, OrderCommand, OrderStatus};
+use souk_domain::stock::{Stock, StockCommand};
 use souk_domain::user::command::Registration;
 use souk_domain::user::event::{Entry, UserRole};
-use souk_domain::{CartId, Email, EmailHash, UserId};
+use souk_domain::user::{User, UserCommand};
+use souk_domain::{AggregateCommand, CartId, Email, EmailHash, UserId};
 use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::process::ProcessCommand as _;
 use souk_eventsourcing::{Actor, CommandId, CorrelationId};
-use souk_process_managers::ShopCommand;
 use uuid::Uuid;
 
-use crate::executors::AnyCommand;
 use crate::task::{Sender, Task};
 use crate::world::World;
 use souk_shop_model::books::SKUS;
@@ -35,8 +34,7 @@ pub(crate) fn origin(id: CommandId) -> Origin {
 
 impl World {
     /// Sends a request of a buyer, of staff or of the provider. It is repeated until it is answered.
-    pub(crate) fn request(&mut self, command: impl Into<AnyCommand>) {
-        let command = command.into();
+    pub(crate) fn request(&mut self, command: AggregateCommand) {
         self.commands += 1;
         let id = command.id().unwrap_or(CommandId(Uuid::from_u128(self.commands)));
         self.unanswered.insert(id, command.clone());
@@ -54,7 +52,7 @@ impl World {
             return;
         }
         let order = self.order_for(pick);
-        let to_order = |command| ShopCommand::Order(order.order, command);
+        let to_order = |command| AggregateCommand::Order(Order::stream(order.order), command);
         match pick {
             6 if self.chance.once_in(3) => {
                 let code = ReasonCode::CancelledByCustomer;
@@ -80,9 +78,15 @@ impl World {
             15 if self.chance.once_in(6) => self.erase(&order),
             11 if !self.unplaced.is_empty() => {
                 let draft = self.unplaced.remove(0);
-                self.request(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
+                self.request(AggregateCommand::Order(
+                    Order::stream(draft.order),
+                    OrderCommand::Place(Box::new(draft)),
+                ));
             }
-            _ => self.request(ShopCommand::Stock(sku(u32::from(variant) % SKUS), StockCommand::ExpireDue)),
+            _ => self.request(AggregateCommand::Stock(
+                Stock::stream(&sku(u32::from(variant) % SKUS)),
+                StockCommand::ExpireDue,
+            )),
         }
     }
 
@@ -112,7 +116,10 @@ impl World {
             let name = NAME.to_owned();
             let role = UserRole::Customer;
             let registration = Registration { user, email, email_hash, name, is_verified: true, role };
-            self.request(AnyCommand::User(user, UserCommand::Register(Box::new(registration))));
+            self.request(AggregateCommand::User(
+                User::stream(user),
+                UserCommand::Register(Box::new(registration)),
+            ));
         }
     }
 
@@ -125,7 +132,7 @@ impl World {
             let entry = Box::new(Entry { label: NAME.to_owned(), address: address(&name) });
             UserCommand::AddAddress { user, entry, is_default: variant.is_multiple_of(3) }
         };
-        self.request(AnyCommand::User(user, command));
+        self.request(AggregateCommand::User(User::stream(user), command));
     }
 
     /// Attaches a guest's order to a customer whose e-mail address is verified. In the shop, a sweep does
@@ -142,7 +149,7 @@ impl World {
         let email = Some(Email::parse(&format!("{NAME}@example.org")).unwrap());
         let shipping_address = order.shipping_address.is_some().then(|| Box::new(address(NAME)));
         let attach = OrderCommand::Attach { customer: user.customer(), email, shipping_address };
-        self.request(ShopCommand::Order(order.order, attach));
+        self.request(AggregateCommand::Order(Order::stream(order.order), attach));
         if self.work_until_answered() && self.chance.once_in(2) {
             self.disk.keys.erase(order.order.guest());
         }
@@ -172,7 +179,10 @@ impl World {
         let draft = draft(n, variant, customer, cart, self.now);
         let Some(cart) = cart else {
             self.orders.push(draft.clone());
-            return self.request(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
+            return self.request(AggregateCommand::Order(
+                Order::stream(draft.order),
+                OrderCommand::Place(Box::new(draft)),
+            ));
         };
         // The cart must have its lines before the buyer checks it out.
         for line in &draft.lines {
@@ -183,12 +193,15 @@ impl World {
                 unit_price: line.unit_price,
                 customer: None,
             };
-            self.request(ShopCommand::Cart(cart, add));
+            self.request(AggregateCommand::Cart(Cart::stream(cart), add));
         }
         if !self.work_until_answered() {
             return;
         }
-        self.request(ShopCommand::Cart(cart, CartCommand::CheckOut { draft: Box::new(draft.clone()) }));
+        self.request(AggregateCommand::Cart(
+            Cart::stream(cart),
+            CartCommand::CheckOut { draft: Box::new(draft.clone()) },
+        ));
         if !self.work_until_answered() {
             return;
         }

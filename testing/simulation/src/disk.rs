@@ -16,8 +16,8 @@ use crate::keys::Keys;
 /// Sender that waits for the result of an append.
 #[derive(Clone, Debug)]
 pub(crate) enum Waiter {
-    /// Executor with this index, for a stream.
-    Executor(usize, StreamName),
+    /// Executor, for a stream.
+    Executor(StreamName),
     /// Process with this index, for an instance.
     Process(usize, String),
 }

@@ -7,17 +7,15 @@ use serde_json::Value;
 use souk_domain::cart::Cart;
 use souk_domain::order::{Order, OrderCommand};
 use souk_domain::user::{User, UserCommand};
-use souk_domain::{CustomerId, OrderId, UserId};
+use souk_domain::{AggregateCommand, CustomerId, OrderId, UserId};
 use souk_eventsourcing::personal::Sealed;
 use souk_eventsourcing::{CommandId, Decider as _, Person, Personal, Position, StreamName};
-use souk_process_managers::ShopCommand;
 use souk_projections::erased_people::ErasedPersonRow;
 use souk_projections::orders::OrderRow;
 use souk_projections::users::UserRow;
 use uuid::Uuid;
 
 use crate::buyers::origin;
-use crate::executors::AnyCommand;
 use crate::task::{Sender, Task};
 use crate::world::World;
 use souk_shop_model::drafts::NAME;
@@ -48,7 +46,10 @@ impl World {
             let sealed = self.disk.accepted_count();
             self.erasures.insert(person.clone(), ErasureProgress { sealed, ..ErasureProgress::default() });
             let user = customer(&person).and_then(|customer| UserId::of_customer(&customer));
-            self.send(&person, user.map(|user| AnyCommand::User(user, UserCommand::Erase)));
+            self.send(
+                &person,
+                user.map(|user| AggregateCommand::User(User::stream(user), UserCommand::Erase)),
+            );
             return true;
         };
         if progress.unanswered > 0 || self.disk.answered_count() < progress.sealed {
@@ -73,14 +74,14 @@ impl World {
             self.disk.keys.erase(order.guest());
         }
         let erase = |order| {
-            AnyCommand::Shop(ShopCommand::Order(order, OrderCommand::Erase { person: person.clone() }))
+            AggregateCommand::Order(Order::stream(order), OrderCommand::Erase { person: person.clone() })
         };
         self.send(&person, orders.into_iter().map(erase));
         self.erasures.entry(person).or_default().has_erased_orders = true;
         true
     }
 
-    fn send(&mut self, person: &Person, commands: impl IntoIterator<Item = AnyCommand>) {
+    fn send(&mut self, person: &Person, commands: impl IntoIterator<Item = AggregateCommand>) {
         for command in commands {
             self.commands += 1;
             let id = CommandId(Uuid::from_u128(self.commands));

@@ -1,11 +1,8 @@
 //! Executors of any aggregate behind one interface.
 
-use souk_domain::UserId;
-use souk_domain::cart::Cart;
-use souk_domain::order::Order;
-use souk_domain::payment::Payment;
-use souk_domain::stock::Stock;
-use souk_domain::user::{User, UserCommand};
+use std::collections::BTreeMap;
+
+use souk_domain::{AggregateCommand, for_each_aggregate};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::executor::{Action, CommandResult, Executor, Ticket};
 use souk_eventsourcing::process::ProcessCommand;
@@ -15,37 +12,13 @@ use souk_eventsourcing::{
     Append, AppendError, Appended, CommandError, CommandId, CommandRequest, Completion, Decider,
     RecordedEvent, Rejection, Revision, StoreError, StreamName, Timestamp,
 };
-use souk_process_managers::ShopCommand;
 
-/// Command to any aggregate of a run. Processes send commands to all aggregates except users.
-#[derive(Clone, Debug)]
-pub(crate) enum AnyCommand {
-    Shop(ShopCommand),
-    User(UserId, UserCommand),
-}
+/// Maximum number of parts of states that an executor keeps in memory. The number is small, so that executors
+/// often read states again from the log.
+const PARTS_MAX: usize = 4;
 
-impl From<ShopCommand> for AnyCommand {
-    fn from(command: ShopCommand) -> Self {
-        Self::Shop(command)
-    }
-}
-
-impl AnyCommand {
-    fn stream(&self) -> StreamName {
-        match self {
-            Self::Shop(command) => command.stream(),
-            Self::User(user, _) => User::stream(*user),
-        }
-    }
-
-    /// Returns the command id, if it is derived from the command; none if each request has a new id.
-    pub(crate) fn id(&self) -> Option<CommandId> {
-        match self {
-            Self::Shop(command) => command.id(),
-            Self::User(..) => None,
-        }
-    }
-}
+/// Executors by the category of their streams.
+pub(crate) type Executors = BTreeMap<&'static str, Box<dyn AnyExecutor>>;
 
 /// Action that an executor asks for.
 pub(crate) enum ExecutorAction {
@@ -71,7 +44,7 @@ pub(crate) trait AnyExecutor {
     fn command(
         &mut self,
         ticket: Ticket,
-        command: AnyCommand,
+        command: AggregateCommand,
         origin: Origin,
         now: Timestamp,
     ) -> Vec<ExecutorAction>;
@@ -96,65 +69,47 @@ pub(crate) trait AnyExecutor {
     ) -> Vec<ExecutorAction>;
 }
 
-/// Returns the executors of all aggregates, in the order of [`executor_index`].
-pub(crate) fn all() -> Vec<Box<dyn AnyExecutor>> {
-    // Few states stay in memory, so that executors often read them again from the log.
-    let parts_max = 4;
-    vec![
-        Box::new(ExecutorOf::<Cart>(Executor::new(parts_max, true))),
-        Box::new(ExecutorOf::<Order>(Executor::new(parts_max, true))),
-        Box::new(ExecutorOf::<Payment>(Executor::new(parts_max, true))),
-        Box::new(ExecutorOf::<Stock>(Executor::new(parts_max, true))),
-        Box::new(ExecutorOf::<User>(Executor::new(parts_max, true))),
-    ]
-}
-
-/// Returns the index of the executor for a command.
-pub(crate) fn executor_index(command: &AnyCommand) -> usize {
-    match command {
-        AnyCommand::Shop(ShopCommand::Cart(..)) => 0,
-        AnyCommand::Shop(ShopCommand::Order(..)) => 1,
-        AnyCommand::Shop(ShopCommand::Payment(..)) => 2,
-        AnyCommand::Shop(ShopCommand::Stock(..)) => 3,
-        AnyCommand::User(..) => 4,
-    }
-}
-
-struct ExecutorOf<D: Decider>(Executor<D>);
-
-trait FromAnyCommand: Decider {
-    fn from_any(command: AnyCommand) -> Self::Command;
-}
-
-macro_rules! from_any_command {
-    ($($aggregate:ident by $form:pat => $command:ident),*) => {$(
-        impl FromAnyCommand for $aggregate {
-            fn from_any(command: AnyCommand) -> Self::Command {
-                let $form = command else { unreachable!("the command belongs to another aggregate") };
-                $command
-            }
+macro_rules! define_all {
+    ($($port:ident: $name:ident = $aggregate:ty,)*) => {
+        /// Returns the executors of all aggregates, by the category of their streams.
+        pub(crate) fn all() -> Executors {
+            [$({
+                let command_of = |command| match command {
+                    AggregateCommand::$name(_, command) => Some(command),
+                    _ => None,
+                };
+                executor::<$aggregate>(command_of)
+            }),*]
+            .into()
         }
-    )*};
+    };
 }
-from_any_command!(
-    Cart by AnyCommand::Shop(ShopCommand::Cart(_, command)) => command,
-    Order by AnyCommand::Shop(ShopCommand::Order(_, command)) => command,
-    Payment by AnyCommand::Shop(ShopCommand::Payment(_, command)) => command,
-    Stock by AnyCommand::Shop(ShopCommand::Stock(_, command)) => command,
-    User by AnyCommand::User(_, command) => command
-);
+for_each_aggregate!(define_all);
 
-impl<D: FromAnyCommand> AnyExecutor for ExecutorOf<D> {
+fn executor<D: Decider>(
+    command_of: fn(AggregateCommand) -> Option<D::Command>,
+) -> (&'static str, Box<dyn AnyExecutor>) {
+    (D::CATEGORY, Box::new(ExecutorOf::<D> { executor: Executor::new(PARTS_MAX, true), command_of }))
+}
+
+struct ExecutorOf<D: Decider> {
+    executor: Executor<D>,
+    /// Returns the aggregate's own command; `None` for a command to another aggregate.
+    command_of: fn(AggregateCommand) -> Option<D::Command>,
+}
+
+impl<D: Decider> AnyExecutor for ExecutorOf<D> {
     fn command(
         &mut self,
         ticket: Ticket,
-        command: AnyCommand,
+        command: AggregateCommand,
         origin: Origin,
         now: Timestamp,
     ) -> Vec<ExecutorAction> {
         let stream = command.stream();
-        let request = CommandRequest::new(stream, D::from_any(command), origin).repeatable();
-        converted(self.0.on_command(ticket, request, now))
+        let command = (self.command_of)(command).expect("the command belongs to this aggregate");
+        let request = CommandRequest::new(stream, command, origin).repeatable();
+        converted(self.executor.on_command(ticket, request, now))
     }
 
     fn on_read(
@@ -163,7 +118,7 @@ impl<D: FromAnyCommand> AnyExecutor for ExecutorOf<D> {
         result: Result<Vec<RecordedEvent>, StoreError>,
         now: Timestamp,
     ) -> Vec<ExecutorAction> {
-        converted(self.0.on_read(stream, result, now))
+        converted(self.executor.on_read(stream, result, now))
     }
 
     fn on_found(
@@ -173,7 +128,7 @@ impl<D: FromAnyCommand> AnyExecutor for ExecutorOf<D> {
         result: Result<Option<FoundCommand>, StoreError>,
         now: Timestamp,
     ) -> Vec<ExecutorAction> {
-        converted(self.0.on_found(stream, command, result, now))
+        converted(self.executor.on_found(stream, command, result, now))
     }
 
     fn on_appended(
@@ -182,7 +137,7 @@ impl<D: FromAnyCommand> AnyExecutor for ExecutorOf<D> {
         result: Result<Appended, AppendError>,
         now: Timestamp,
     ) -> Vec<ExecutorAction> {
-        converted(self.0.on_appended(stream, result, now))
+        converted(self.executor.on_appended(stream, result, now))
     }
 }
 

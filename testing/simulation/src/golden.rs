@@ -9,15 +9,15 @@ use serde_json::value::RawValue;
 use souk_domain::cart::CartEvent;
 use souk_domain::order::{Draft, OrderEvent};
 use souk_domain::payment::PaymentEvent;
-use souk_domain::{OrderId, PaymentId, PersonalText};
+use souk_domain::{AggregateCommand, OrderId, PaymentId, PersonalText};
 use souk_eventsourcing::process::{Decision, Incoming, Input, Output, Process, RecordedOutput};
 use souk_eventsourcing::testkit::key_of;
 use souk_eventsourcing::{
     Actor, CommandId, CorrelationId, DecodeError, EventId, NewEvent, Position, RecordedEvent, Revision,
     StreamName,
 };
+use souk_process_managers::ProviderCall;
 use souk_process_managers::checkout::{Checkout, CheckoutEvent, CheckoutMove, CheckoutState, CheckoutStep};
-use souk_process_managers::{ProviderCall, ShopCommand};
 use uuid::Uuid;
 
 use crate::disk::Disk;
@@ -117,7 +117,7 @@ impl Process for CheckoutWithExtraCommand {
     type Event = CheckoutEvent;
     type Step = CheckoutStep;
     type Move = CheckoutMove;
-    type Command = ShopCommand;
+    type Command = AggregateCommand;
     type Effect = ProviderCall;
 
     fn event_types() -> Vec<&'static str> {
@@ -156,7 +156,7 @@ impl Process for CheckoutWithExtraCommand {
         Checkout::is_ended(state)
     }
 
-    fn command(state: &CheckoutState, step: &CheckoutStep) -> Option<ShopCommand> {
+    fn command(state: &CheckoutState, step: &CheckoutStep) -> Option<AggregateCommand> {
         Checkout::command(state, step)
     }
 

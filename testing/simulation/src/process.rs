@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use souk_domain::AggregateCommand;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::{OutputId, Process, ProcessChange, ProcessRows};
 use souk_eventsourcing::process_runtime::{Action, CommandAnswer, Outgoing, ProcessRuntime};
 use souk_eventsourcing::{Append, AppendError, Position, RecordedEvent, Timestamp};
-use souk_process_managers::{ProviderCall, ShopCommand};
+use souk_process_managers::ProviderCall;
 
 /// Action that a process asks for. Each action has the id of its process instance.
 #[derive(Clone, Debug)]
 pub(crate) enum ProcessAction {
     Append(String, Append),
-    Command(String, OutputId, ShopCommand, Origin),
+    Command(String, OutputId, AggregateCommand, Origin),
     Effect(String, OutputId, ProviderCall, Origin),
 }
 
@@ -49,7 +50,7 @@ impl<P: Process> Default for SimulatedProcess<P> {
     }
 }
 
-impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> AnyProcess for SimulatedProcess<P> {
+impl<P: Process<Command = AggregateCommand, Effect = ProviderCall>> AnyProcess for SimulatedProcess<P> {
     fn position(&self) -> Position {
         self.runtime.position()
     }

@@ -1,10 +1,10 @@
 //! End of a run: the shop completes all its work without further faults, then all rules are checked.
 
 use jiff::SignedDuration;
-use souk_domain::order::{Draft, OrderCommand};
-use souk_domain::payment::PaymentCommand;
+use souk_domain::AggregateCommand;
+use souk_domain::order::{Draft, Order, OrderCommand};
+use souk_domain::payment::{Payment, PaymentCommand};
 use souk_eventsourcing::Position;
-use souk_process_managers::ShopCommand;
 
 use crate::world::{ON_HAND, World};
 
@@ -46,7 +46,10 @@ impl World {
                 continue;
             }
             if let Some(draft) = self.unplaced.pop() {
-                self.request(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
+                self.request(AggregateCommand::Order(
+                    Order::stream(draft.order),
+                    OrderCommand::Place(Box::new(draft)),
+                ));
                 continue;
             }
             if self.models.position() < self.disk.head() {
@@ -72,7 +75,10 @@ impl World {
     fn retry_all_debts(&mut self) -> bool {
         let debts = self.books().debts(&self.orders);
         for (payment, debt) in &debts {
-            self.request(ShopCommand::Payment(*payment, PaymentCommand::RetryDebt { debt: *debt }));
+            self.request(AggregateCommand::Payment(
+                Payment::stream(*payment),
+                PaymentCommand::RetryDebt { debt: *debt },
+            ));
         }
         !debts.is_empty()
     }

@@ -1,11 +1,10 @@
 //! Unfinished tasks of a run, and the senders that wait for the result of a command.
 
+use souk_domain::AggregateCommand;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::OutputId;
 use souk_eventsourcing::{CommandId, Person, Position, Revision, StreamName};
 use souk_process_managers::ProviderCall;
-
-use crate::executors::AnyCommand;
 
 /// Task that is not finished. A kill loses it.
 pub(crate) enum Task {
@@ -13,11 +12,11 @@ pub(crate) enum Task {
     /// arrives.
     Page(usize, u64, Position, usize),
     /// Read of a stream for an executor.
-    Read(usize, StreamName, Revision),
+    Read(StreamName, Revision),
     /// Search for the events of a command for an executor.
-    Find(usize, StreamName, CommandId),
+    Find(StreamName, CommandId),
     /// Delivery of a command to its executor.
-    Send(AnyCommand, Origin, Sender),
+    Send(AggregateCommand, Origin, Sender),
     /// Call of a process to the provider.
     Call(usize, String, OutputId, ProviderCall, Origin),
 }

@@ -3,23 +3,25 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
+use souk_domain::AggregateCommand;
 use souk_domain::order::Draft;
-use souk_domain::stock::StockCommand;
+use souk_domain::payment::Payment;
+use souk_domain::stock::{Stock, StockCommand};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::follower::Follower;
-use souk_eventsourcing::process::OutputId;
+use souk_eventsourcing::process::{OutputId, ProcessCommand as _};
 use souk_eventsourcing::testkit::noon;
-use souk_eventsourcing::{CommandId, Person, StoreError};
+use souk_eventsourcing::{CommandId, Person, StoreError, StreamName};
+use souk_process_managers::ProviderCall;
 use souk_process_managers::checkout::Checkout;
 use souk_process_managers::reversal::ReversalProcess;
 use souk_process_managers::settlement::Settlement;
-use souk_process_managers::{ProviderCall, ShopCommand};
 
 use crate::buyers::origin;
 use crate::chance::Chance;
 use crate::disk::{AppendResult, Disk, Waiter};
 use crate::erasures::ErasureProgress;
-use crate::executors::{self, AnyCommand, AnyExecutor, CommandOutcome, ExecutorAction};
+use crate::executors::{self, AnyExecutor, CommandOutcome, ExecutorAction, Executors};
 use crate::models::Models;
 use crate::process::{AnyProcess, ProcessAction, SimulatedProcess};
 use crate::task::{Sender, Task};
@@ -37,7 +39,7 @@ pub(crate) struct World {
     pub(crate) chance: Chance,
     pub(crate) now: Timestamp,
     pub(crate) disk: Disk,
-    executors: Vec<Box<dyn AnyExecutor>>,
+    executors: Executors,
     pub(crate) processes: Vec<Box<dyn AnyProcess>>,
     /// Followers of the processes.
     pub(crate) followers: Vec<Follower>,
@@ -46,10 +48,10 @@ pub(crate) struct World {
     pub(crate) models: Models,
     pub(crate) provider: Provider,
     /// Webhooks of the provider that have not arrived yet. They survive kills of the shop.
-    pub(crate) webhooks: Vec<ShopCommand>,
+    pub(crate) webhooks: Vec<AggregateCommand>,
     pub(crate) tasks: Vec<Task>,
     /// Commands that executors work on, by ticket.
-    pub(crate) waiting: HashMap<u64, (AnyCommand, Origin, Sender)>,
+    pub(crate) waiting: HashMap<u64, (AggregateCommand, Origin, Sender)>,
     /// Progress of the erasures that the sweep works on.
     pub(crate) erasures: BTreeMap<Person, ErasureProgress>,
     /// Number of tickets used so far.
@@ -57,7 +59,7 @@ pub(crate) struct World {
     /// Command ids of all outputs sent so far.
     sent_as: HashMap<(usize, String, OutputId), CommandId>,
     /// Requests without an answer.
-    pub(crate) unanswered: BTreeMap<CommandId, AnyCommand>,
+    pub(crate) unanswered: BTreeMap<CommandId, AggregateCommand>,
     /// Requests that were acknowledged.
     pub(crate) acknowledged: Vec<CommandId>,
     pub(crate) orders: Vec<Draft>,
@@ -75,7 +77,10 @@ impl World {
     pub(crate) fn open(seed: u64) -> Self {
         let mut world = Self::empty(seed, Box::new(SimulatedProcess::<Checkout>::default()));
         for n in 0..SKUS {
-            world.request(ShopCommand::Stock(sku(n), StockCommand::Count { on_hand: ON_HAND }));
+            world.request(AggregateCommand::Stock(
+                Stock::stream(&sku(n)),
+                StockCommand::Count { on_hand: ON_HAND },
+            ));
         }
         world.sign_up();
         world
@@ -225,18 +230,20 @@ impl World {
                 self.tasks.push(Task::Page(process, run, after, turns - 1));
             }
             Task::Page(process, run, after, _) => self.on_page(process, run, after),
-            Task::Read(executor, stream, from) => {
+            Task::Read(stream, from) => {
                 let page =
                     self.disk.read_stream(&stream, from, souk_eventsourcing::executor::LOAD_EVENTS_MAX);
                 let fails = self.with_faults && self.chance.once_in(80);
                 let result = if fails { Err(unavailable()) } else { Ok(page) };
-                let actions = self.executors[executor].on_read(&stream, result, self.now);
-                self.run_actions(executor, actions);
+                let now = self.now;
+                let actions = self.executor(&stream).on_read(&stream, result, now);
+                self.run_actions(actions);
             }
-            Task::Find(executor, stream, command) => {
+            Task::Find(stream, command) => {
                 let found = self.disk.find(&stream, command);
-                let actions = self.executors[executor].on_found(&stream, command, Ok(found), self.now);
-                self.run_actions(executor, actions);
+                let now = self.now;
+                let actions = self.executor(&stream).on_found(&stream, command, Ok(found), now);
+                self.run_actions(actions);
             }
             Task::Send(command, origin, sender) => {
                 if self.with_faults && self.chance.once_in(12) {
@@ -261,12 +268,18 @@ impl World {
     }
 
     /// Delivers a command to its executor.
-    fn deliver(&mut self, command: AnyCommand, origin: Origin, sender: Sender) {
+    fn deliver(&mut self, command: AggregateCommand, origin: Origin, sender: Sender) {
         self.tickets += 1;
         self.waiting.insert(self.tickets, (command.clone(), origin.clone(), sender));
-        let executor = executors::executor_index(&command);
-        let actions = self.executors[executor].command(self.tickets, command, origin, self.now);
-        self.run_actions(executor, actions);
+        let ticket = self.tickets;
+        let now = self.now;
+        let actions = self.executor(&command.stream()).command(ticket, command, origin, now);
+        self.run_actions(actions);
+    }
+
+    /// Returns the executor of the aggregate that a stream belongs to.
+    fn executor(&mut self, stream: &StreamName) -> &mut dyn AnyExecutor {
+        self.executors.get_mut(stream.category()).unwrap().as_mut()
     }
 
     /// Delivers a call to the provider, which responds at once, later by webhook, twice, or never.
@@ -294,8 +307,12 @@ impl World {
         }
         let responses = self.provider.call(&opened, call_origin.command_id);
         let payment = call.payment();
-        self.webhooks
-            .extend(responses.webhooks.into_iter().map(|record| ShopCommand::Payment(payment, record)));
+        self.webhooks.extend(
+            responses
+                .webhooks
+                .into_iter()
+                .map(|record| AggregateCommand::Payment(Payment::stream(payment), record)),
+        );
         if self.with_faults && self.chance.once_in(10) {
             // The response is lost, so the process calls again.
             self.tasks.push(Task::Call(
@@ -313,22 +330,22 @@ impl World {
         };
         let sender = Sender::Effect(process, instance.to_owned(), output);
         self.tasks.push(Task::Send(
-            ShopCommand::Payment(payment, record).into(),
+            AggregateCommand::Payment(Payment::stream(payment), record),
             call_origin.clone(),
             sender,
         ));
     }
 
     /// Runs the actions that an executor asks for.
-    fn run_actions(&mut self, executor: usize, actions: Vec<ExecutorAction>) {
+    fn run_actions(&mut self, actions: Vec<ExecutorAction>) {
         for action in actions {
             match action {
-                ExecutorAction::Read(stream, from) => self.tasks.push(Task::Read(executor, stream, from)),
+                ExecutorAction::Read(stream, from) => self.tasks.push(Task::Read(stream, from)),
                 ExecutorAction::Find(stream, command) => {
-                    self.tasks.push(Task::Find(executor, stream, command));
+                    self.tasks.push(Task::Find(stream, command));
                 }
                 ExecutorAction::Append(append) => {
-                    let waiter = Waiter::Executor(executor, append.stream.clone());
+                    let waiter = Waiter::Executor(append.stream.clone());
                     let result = self.disk.append(waiter, append);
                     self.deliver_append_results(result.into_iter().collect());
                 }
@@ -341,9 +358,10 @@ impl World {
     fn deliver_append_results(&mut self, results: Vec<AppendResult>) {
         for (waiter, result) in results {
             match waiter {
-                Waiter::Executor(executor, stream) => {
-                    let actions = self.executors[executor].on_appended(&stream, result, self.now);
-                    self.run_actions(executor, actions);
+                Waiter::Executor(stream) => {
+                    let now = self.now;
+                    let actions = self.executor(&stream).on_appended(&stream, result, now);
+                    self.run_actions(actions);
                 }
                 Waiter::Process(process, instance) => {
                     if let Err(error) = result {
@@ -398,7 +416,7 @@ impl World {
                 ProcessAction::Command(instance, output, command, origin) => {
                     self.check_id(process, &instance, output, origin.command_id);
                     let sender = Sender::Process(process, instance, output);
-                    self.tasks.push(Task::Send(command.into(), origin, sender));
+                    self.tasks.push(Task::Send(command, origin, sender));
                 }
                 ProcessAction::Effect(instance, output, call, origin) => {
                     self.check_id(process, &instance, output, origin.command_id);

@@ -10,15 +10,14 @@ mod world;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use souk_domain::cart::CartCommand;
+use souk_domain::cart::{Cart, CartCommand};
 use souk_domain::order::event::{Reason, ReasonCode};
-use souk_domain::order::{Draft, OrderCommand, OrderEvent, OrderStatus};
-use souk_domain::payment::{PaymentCommand, PaymentEvent};
-use souk_domain::stock::{StockCommand, StockEvent};
-use souk_domain::{CartId, CustomerId, PaymentId};
+use souk_domain::order::{Draft, Order, OrderCommand, OrderEvent, OrderStatus};
+use souk_domain::payment::{Payment, PaymentCommand, PaymentEvent};
+use souk_domain::stock::{Stock, StockCommand, StockEvent};
+use souk_domain::{AggregateCommand, CartId, CustomerId, PaymentId};
 use souk_eventsourcing::EventPayload;
 use souk_eventsourcing::testkit::noon;
-use souk_process_managers::ShopCommand;
 use uuid::Uuid;
 
 use souk_shop_model::drafts::{draft, sku};
@@ -40,7 +39,10 @@ impl Shop {
     fn open() -> Self {
         let mut world = World::new(noon());
         for n in 0..2 {
-            world.request(&ShopCommand::Stock(sku(n), StockCommand::Count { on_hand: ON_HAND }));
+            world.request(&AggregateCommand::Stock(
+                Stock::stream(&sku(n)),
+                StockCommand::Count { on_hand: ON_HAND },
+            ));
         }
         Self { world, orders: Vec::new(), unplaced: Vec::new() }
     }
@@ -55,7 +57,10 @@ impl Shop {
         let draft = draft(n, variant, None, cart, self.world.now);
         self.orders.push(draft.clone());
         let Some(cart) = cart else {
-            self.world.request(&ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
+            self.world.request(&AggregateCommand::Order(
+                Order::stream(draft.order),
+                OrderCommand::Place(Box::new(draft)),
+            ));
             return;
         };
         for line in &draft.lines {
@@ -66,10 +71,12 @@ impl Shop {
                 unit_price: line.unit_price,
                 customer: None,
             };
-            self.world.request(&ShopCommand::Cart(cart, add));
+            self.world.request(&AggregateCommand::Cart(Cart::stream(cart), add));
         }
-        self.world
-            .request(&ShopCommand::Cart(cart, CartCommand::CheckOut { draft: Box::new(draft.clone()) }));
+        self.world.request(&AggregateCommand::Cart(
+            Cart::stream(cart),
+            CartCommand::CheckOut { draft: Box::new(draft.clone()) },
+        ));
         self.unplaced.push(draft);
     }
 
@@ -86,7 +93,9 @@ impl Shop {
         let order = self.orders[index].order;
         let total = self.orders[index].total;
         let lines = self.orders[index].reservations();
-        let request = |world: &mut World, command| world.request(&ShopCommand::Order(order, command));
+        let request = |world: &mut World, command| {
+            world.request(&AggregateCommand::Order(Order::stream(order), command))
+        };
         match kind {
             5 => {
                 let reason =
@@ -99,7 +108,8 @@ impl Shop {
             7 | 8 if self.world.order(order).status() == Some(OrderStatus::PaymentPending) => {
                 let token = TOKENS[usize::from(variant) % TOKENS.len()].into();
                 let command = PaymentCommand::Request { order, amount: total, token };
-                self.world.request(&ShopCommand::Payment(PaymentId::of(order), command));
+                self.world
+                    .request(&AggregateCommand::Payment(Payment::stream(PaymentId::of(order)), command));
             }
             9 => {
                 request(&mut self.world, OrderCommand::Ship { carrier: "post".into(), tracking: "1".into() });
@@ -114,7 +124,10 @@ impl Shop {
             }
             11 if !self.unplaced.is_empty() => {
                 let draft = self.unplaced.remove(0);
-                self.world.request(&ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
+                self.world.request(&AggregateCommand::Order(
+                    Order::stream(draft.order),
+                    OrderCommand::Place(Box::new(draft)),
+                ));
             }
             12 => self.world.advance_clock(i64::from(variant) * 4),
             13 => {
@@ -122,7 +135,10 @@ impl Shop {
             }
             14 => {
                 self.retry_one_debt();
-                self.world.request(&ShopCommand::Stock(sku(u32::from(variant % 2)), StockCommand::ExpireDue));
+                self.world.request(&AggregateCommand::Stock(
+                    Stock::stream(&sku(u32::from(variant % 2))),
+                    StockCommand::ExpireDue,
+                ));
             }
             _ if variant.is_multiple_of(4) => {
                 request(&mut self.world, OrderCommand::Erase { person: order.guest() });
@@ -154,14 +170,19 @@ impl Shop {
     /// Staff retry one refund or void that the provider declined.
     fn retry_one_debt(&mut self) {
         let Some((payment, debt)) = self.world.books().debts(&self.orders).pop() else { return };
-        self.world.request(&ShopCommand::Payment(payment, PaymentCommand::RetryDebt { debt }));
+        self.world.request(&AggregateCommand::Payment(
+            Payment::stream(payment),
+            PaymentCommand::RetryDebt { debt },
+        ));
     }
 
     /// Staff retry all refunds and voids that the provider declined.
     fn retry_all_debts(&mut self) {
         for (payment, debt) in self.world.books().debts(&self.orders) {
-            let answer =
-                self.world.request(&ShopCommand::Payment(payment, PaymentCommand::RetryDebt { debt }));
+            let answer = self.world.request(&AggregateCommand::Payment(
+                Payment::stream(payment),
+                PaymentCommand::RetryDebt { debt },
+            ));
             assert!(matches!(answer, process::CommandAnswer::Done), "{answer:?}");
         }
         self.world.run_to_rest(true);

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
+use souk_domain::AggregateCommand;
 use souk_eventsourcing::process::{Input, Output, Process, ProcessCommand};
 use souk_eventsourcing::{CommandId, EventId, RecordedEvent, StreamName};
-use souk_process_managers::{ProviderCall, ShopCommand};
+use souk_process_managers::ProviderCall;
 
 /// Answer to a command.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ pub(crate) trait RunningProcess {
     /// Lets an instance decide on its inputs. Returns false if it makes no move.
     fn decide(&mut self, instance: &str, now: Timestamp) -> bool;
     /// Returns the commands without an answer, each with its instance.
-    fn commands(&self) -> Vec<(String, CommandId, ShopCommand)>;
+    fn commands(&self) -> Vec<(String, CommandId, AggregateCommand)>;
     fn on_answer(&mut self, instance: &str, command: CommandId, answer: CommandAnswer);
     /// Returns the calls to the provider that are not done, each with its instance and idempotency key.
     fn effects(&self) -> Vec<(String, CommandId, ProviderCall)>;
@@ -49,7 +50,7 @@ struct Instance<P: Process> {
     state: P::State,
     /// Inputs since the last transition.
     waiting: Vec<Input<P::Event, P::Step>>,
-    commands: Vec<(CommandId, P::Step, ShopCommand)>,
+    commands: Vec<(CommandId, P::Step, AggregateCommand)>,
     effects: Vec<(CommandId, ProviderCall)>,
     timers: Vec<(P::Step, Timestamp)>,
     ended: bool,
@@ -68,7 +69,7 @@ fn through_json<T: Serialize + DeserializeOwned>(value: &T) -> T {
     serde_json::from_slice(&serde_json::to_vec(value).unwrap()).unwrap()
 }
 
-impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Instance<P> {
+impl<P: Process<Command = AggregateCommand, Effect = ProviderCall>> Instance<P> {
     fn new() -> Self {
         Self {
             state: P::State::default(),
@@ -111,7 +112,7 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Instance<P> {
     }
 }
 
-impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> RunningProcess for Runtime<P> {
+impl<P: Process<Command = AggregateCommand, Effect = ProviderCall>> RunningProcess for Runtime<P> {
     fn is_behind(&self, log: &[RecordedEvent]) -> bool {
         self.read < log.len()
     }
@@ -165,7 +166,7 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> RunningProcess fo
         true
     }
 
-    fn commands(&self) -> Vec<(String, CommandId, ShopCommand)> {
+    fn commands(&self) -> Vec<(String, CommandId, AggregateCommand)> {
         let commands_of = |(id, instance): (&String, &Instance<P>)| {
             let id = id.clone();
             let commands = instance.commands.iter();

@@ -4,11 +4,9 @@
 use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
-use souk_domain::cart::Cart;
 use souk_domain::order::Order;
 use souk_domain::payment::{Payment, PaymentCommand};
-use souk_domain::stock::Stock;
-use souk_domain::{OrderId, PaymentId};
+use souk_domain::{AggregateCommand, OrderId, PaymentId, for_each_aggregate};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::ProcessCommand;
 use souk_eventsourcing::testkit::{key_of, sealed};
@@ -16,10 +14,10 @@ use souk_eventsourcing::{
     Actor, CommandId, Context, CorrelationId, Decider, Position, RecordedEvent, Rejection, Revision,
     StreamName,
 };
+use souk_process_managers::ProviderCall;
 use souk_process_managers::checkout::Checkout;
 use souk_process_managers::reversal::ReversalProcess;
 use souk_process_managers::settlement::Settlement;
-use souk_process_managers::{ProviderCall, ShopCommand};
 use uuid::Uuid;
 
 use crate::process::{CommandAnswer, RunningProcess, Runtime};
@@ -41,7 +39,7 @@ pub(crate) struct World {
 pub(crate) enum Action {
     Read(usize),
     Decide(usize, String),
-    Deliver(usize, String, CommandId, ShopCommand),
+    Deliver(usize, String, CommandId, AggregateCommand),
     Call(usize, String, CommandId, ProviderCall),
     Webhook(usize),
 }
@@ -110,20 +108,24 @@ impl World {
     }
 
     /// Carries out a command. Also returns true if the command appended an event now.
-    pub(crate) fn send(&mut self, command: &ShopCommand, id: CommandId) -> (CommandAnswer, bool) {
+    pub(crate) fn send(&mut self, command: &AggregateCommand, id: CommandId) -> (CommandAnswer, bool) {
         let stream = command.stream();
         let length_before = self.log.len();
-        let answer = match command {
-            ShopCommand::Cart(_, command) => self.execute::<Cart>(&stream, command, id),
-            ShopCommand::Order(_, command) => self.execute::<Order>(&stream, command, id),
-            ShopCommand::Payment(_, command) => self.execute::<Payment>(&stream, command, id),
-            ShopCommand::Stock(_, command) => self.execute::<Stock>(&stream, command, id),
-        };
+        macro_rules! execute {
+            ($($port:ident: $name:ident = $aggregate:ty,)*) => {
+                match command {
+                    $(AggregateCommand::$name(_, command) => {
+                        self.execute::<$aggregate>(&stream, command, id)
+                    })*
+                }
+            };
+        }
+        let answer = for_each_aggregate!(execute);
         (answer, self.log.len() > length_before)
     }
 
     /// Carries out a command of a buyer, of staff or of the provider.
-    pub(crate) fn request(&mut self, command: &ShopCommand) -> CommandAnswer {
+    pub(crate) fn request(&mut self, command: &AggregateCommand) -> CommandAnswer {
         let id = command.id();
         let id = id.unwrap_or_else(|| self.new_command_id());
         self.send(command, id).0
@@ -174,7 +176,7 @@ impl World {
                 let responses = self.provider.call(call, *id);
                 self.webhooks.extend(responses.webhooks.into_iter().map(|webhook| (call.payment(), webhook)));
                 if let Some(record) = responses.immediate {
-                    self.send(&ShopCommand::Payment(call.payment(), record), *id);
+                    self.send(&AggregateCommand::Payment(Payment::stream(call.payment()), record), *id);
                 }
                 if !is_doubled {
                     self.processes[*process].close_effect(instance, *id);
@@ -182,7 +184,7 @@ impl World {
             }
             Action::Webhook(index) => {
                 let (payment, record) = self.webhooks.swap_remove(*index);
-                self.request(&ShopCommand::Payment(payment, record));
+                self.request(&AggregateCommand::Payment(Payment::stream(payment), record));
             }
         }
         true
@@ -190,7 +192,7 @@ impl World {
 
     /// Returns true if the command left events and the process has not read the whole log, so that it may
     /// still read them.
-    fn is_unread(&self, process: usize, command: &ShopCommand, id: CommandId) -> bool {
+    fn is_unread(&self, process: usize, command: &AggregateCommand, id: CommandId) -> bool {
         let is_done = self.done.contains(&(command.stream(), id));
         is_done && self.processes[process].is_behind(&self.log)
     }
