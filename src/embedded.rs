@@ -30,7 +30,7 @@ use crate::drivers::settled::Settling;
 use crate::drivers::sweeps;
 use crate::master_key::MasterKeyError;
 use crate::missing_keys::{CheckError, Completeness};
-use begin::{check_process_state, progress, start_processes, start_projections, start_settled};
+use begin::{progress, start_processes, start_projections, start_settled};
 use engines::Engines;
 
 /// Maximum number of operators' requests that wait for the read models.
@@ -182,14 +182,15 @@ impl Embedded {
 
         let aggregates = AggregatePorts::open(&engines);
         let provider: Arc<dyn PaymentProvider> = Arc::new(SimulatedProvider);
-        let process_ports = engines.process_ports(configuration, &provider, &aggregates);
+        let process_ports = engines.process_ports(&aggregates);
+        let provider_calls = engines.provider_calls(configuration, &provider, &process_ports.sender);
         let (model_requests, requests) = mpsc::channel(MODEL_REQUESTS_MAX);
         let (progress, followed) = progress();
         let model_ports = engines.read_model_ports(requests, &progress);
         let projections = open_projections(&model_ports, &engines.folder).await?;
 
-        check_process_state(&process_ports).await?;
-        let (processes, mut tasks) = start_processes(&process_ports, &parts, &stopping);
+        let (processes, mut tasks) =
+            start_processes(&process_ports, &provider_calls, &parts, &stopping).await?;
         let settled = Arc::new(SettledOrders::default());
         let position = Arc::new(Mutex::new(head_at_start));
         let settling = Settling { orders: Arc::clone(&settled), position };

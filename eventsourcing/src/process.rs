@@ -120,7 +120,7 @@ pub trait Process: Send + Sync + 'static {
     /// Command with all its data.
     type Command: ProcessCommand;
     /// Effect with all its data.
-    type Effect: Clone + Send + Sync;
+    type Effect: Clone + Send + Sync + 'static;
 
     /// Returns the types of the events that the process reads.
     fn event_types() -> Vec<&'static str>;
@@ -135,12 +135,15 @@ pub trait Process: Send + Sync + 'static {
     /// Returns the state after a recorded move.
     fn enter(state: Self::State, recorded_move: &Self::Move) -> Self::State;
     /// Returns the state after a transition of version 1, which recorded no moves. A frozen copy of the rules
-    /// of that version computes them. The function also converts `outputs` to today's form.
+    /// of that version computes them. The function also converts `outputs` to today's form. A process that
+    /// never wrote a transition of version 1 keeps the default.
     fn enter_version_1(
         state: Self::State,
-        inputs: &[Input<Self::Event, Self::Step>],
-        outputs: &mut [RecordedOutput],
-    ) -> Self::State;
+        _inputs: &[Input<Self::Event, Self::Step>],
+        _outputs: &mut [RecordedOutput],
+    ) -> Self::State {
+        state
+    }
     /// Returns true if the instance has ended and makes no further moves.
     fn is_ended(state: &Self::State) -> bool;
     /// Returns the command of a step, from the state after the transition that requested the step. Returns

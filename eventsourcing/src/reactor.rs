@@ -30,4 +30,24 @@ pub trait Reactor<Effect>: Send + Sync + 'static {
     /// Carries out the effect and sends the answer to the aggregate concerned, as a command with the id in
     /// `origin`. The call may take long; the caller does not let other work wait for it.
     async fn react(&self, effect: &Effect, origin: &Origin) -> Reaction;
+
+    /// Returns true if the effect waits for a person, who may never answer. The caller limits the number of
+    /// such effects separately, so that they do not block other effects.
+    fn waits_for_person(&self, _: &Effect) -> bool {
+        false
+    }
+}
+
+/// Effect of a process that has no effects. The type has no values.
+#[derive(Clone, Debug)]
+pub enum NoEffect {}
+
+/// Reactor of a process that has no effects.
+pub struct NoEffects;
+
+#[async_trait]
+impl Reactor<NoEffect> for NoEffects {
+    async fn react(&self, effect: &NoEffect, _: &Origin) -> Reaction {
+        match *effect {}
+    }
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use souk_domain::AggregateCommand;
 use souk_eventsourcing::Position;
-use souk_eventsourcing::process::Process;
-use souk_process_managers::ProviderCall;
+use souk_eventsourcing::process::{Process, ProcessShape};
+use souk_eventsourcing::reactor::{NoEffects, Reactor};
 use souk_process_managers::checkout::Checkout;
 use souk_process_managers::reversal::ReversalProcess;
 use souk_process_managers::settlement::Settlement;
@@ -15,38 +15,67 @@ use tokio::task::JoinHandle;
 
 use crate::clock::SharedClock;
 use crate::drivers::SharedStore;
+use crate::drivers::dispatch::ProviderCalls;
 use crate::drivers::parts::{PartTask, Parts, supervise};
 use crate::drivers::processes::{self, ProcessHandle, ProcessPorts, ProcessStopped};
 use crate::drivers::projections::{self, Progress, ProjectionStopped, Projections, ReadModelPorts};
 use crate::drivers::settled::{self, Settling};
 
-/// Fails if a checkpoint of a process is beyond the end of the log.
-pub(super) async fn check_process_state(ports: &ProcessPorts) -> Result<(), ProcessStopped> {
-    processes::check::<Checkout>(ports).await?;
-    processes::check::<Settlement>(ports).await?;
-    processes::check::<ReversalProcess>(ports).await
+/// Returns all processes of the shop, each with the reactor that carries out its effects.
+fn all_processes(provider_calls: &Arc<ProviderCalls>) -> Vec<StoppedProcess> {
+    vec![
+        StoppedProcess::new::<Checkout>(provider_calls.clone()),
+        StoppedProcess::new::<Settlement>(provider_calls.clone()),
+        StoppedProcess::new::<ReversalProcess>(Arc::new(NoEffects)),
+    ]
 }
 
-pub(super) fn start_processes(
+/// Handle of a started process, and the task of its supervisor.
+type Started = (ProcessHandle, JoinHandle<()>);
+
+/// Function that starts a process.
+type Start = dyn FnOnce(&ProcessPorts, &Parts, &watch::Receiver<bool>) -> Started + Send + Sync;
+
+/// Process that is not started yet.
+struct StoppedProcess {
+    shape: ProcessShape,
+    start: Box<Start>,
+}
+
+impl StoppedProcess {
+    fn new<P>(reactor: Arc<dyn Reactor<P::Effect>>) -> Self
+    where
+        P: Process<Command = AggregateCommand>,
+    {
+        let start =
+            move |ports: &_, parts: &_, stopping: &_| start_process::<P>(reactor, ports, parts, stopping);
+        Self { shape: ProcessShape::of::<P>(), start: Box::new(start) }
+    }
+}
+
+/// Starts all processes. Fails if the checkpoint of any process is beyond the end of the log; then no process
+/// is started.
+pub(super) async fn start_processes(
     ports: &ProcessPorts,
+    provider_calls: &Arc<ProviderCalls>,
     parts: &Parts,
     stopping: &watch::Receiver<bool>,
-) -> (Vec<ProcessHandle>, Vec<JoinHandle<()>>) {
-    let started = [
-        start_process::<Checkout>(ports, parts, stopping),
-        start_process::<Settlement>(ports, parts, stopping),
-        start_process::<ReversalProcess>(ports, parts, stopping),
-    ];
-    started.into_iter().unzip()
+) -> Result<(Vec<ProcessHandle>, Vec<JoinHandle<()>>), ProcessStopped> {
+    let stopped = all_processes(provider_calls);
+    for process in &stopped {
+        processes::check(ports, process.shape).await?;
+    }
+    Ok(stopped.into_iter().map(|process| (process.start)(ports, parts, stopping)).unzip())
 }
 
 fn start_process<P>(
+    reactor: Arc<dyn Reactor<P::Effect>>,
     ports: &ProcessPorts,
     parts: &Parts,
     stopping: &watch::Receiver<bool>,
-) -> (ProcessHandle, JoinHandle<()>)
+) -> Started
 where
-    P: Process<Command = AggregateCommand, Effect = ProviderCall>,
+    P: Process<Command = AggregateCommand>,
 {
     let (handle, inbox) = processes::handle::<P>();
     let part = parts.follower(P::NAME);
@@ -54,7 +83,8 @@ where
     let stop = stopping.clone();
     let run_part = Arc::clone(&part);
     let begin = move || {
-        let run = processes::run::<P>(ports.clone(), inbox.clone(), Arc::clone(&run_part), stop.clone());
+        let part = Arc::clone(&run_part);
+        let run = processes::run::<P>(ports.clone(), Arc::clone(&reactor), inbox.clone(), part, stop.clone());
         tokio::spawn(async move { run.await.map_err(|error| error.to_string()) })
     };
     (handle, tokio::spawn(supervise(part, stopping.clone(), begin)))

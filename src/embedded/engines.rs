@@ -27,7 +27,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::configuration::{Configuration, IdentityProvider, Limiting};
 use crate::data_folder::{DataFolder, keys_of, require_no_loss};
 use crate::drivers::SharedStore;
-use crate::drivers::dispatch::{CommandSender, Effects};
+use crate::drivers::dispatch::{CommandSender, ProviderCalls};
 use crate::drivers::executor::ExecutorDriver;
 use crate::drivers::passwords::HashingThread;
 use crate::drivers::processes::ProcessPorts;
@@ -90,22 +90,25 @@ impl Engines {
     }
 
     /// Creates the ports of the processes.
-    pub(super) fn process_ports(
-        &self,
-        configuration: &Configuration,
-        provider: &Arc<dyn PaymentProvider>,
-        aggregates: &AggregatePorts,
-    ) -> ProcessPorts {
-        let call_max = configuration.payment_timeout + PROVIDER_CALL_GRACE;
-        let sender = CommandSender(aggregates.clone());
-        let effects = Effects::new(Arc::clone(provider), Arc::clone(&self.people), sender.clone(), call_max);
+    pub(super) fn process_ports(&self, aggregates: &AggregatePorts) -> ProcessPorts {
         ProcessPorts {
             store: Arc::clone(&self.store),
             rows: self.read_models.clone(),
             clock: Arc::clone(&self.clock),
-            sender,
-            effects: Arc::new(effects),
+            sender: CommandSender(aggregates.clone()),
         }
+    }
+
+    /// Creates the reactor that makes the calls of processes to the payment provider.
+    pub(super) fn provider_calls(
+        &self,
+        configuration: &Configuration,
+        provider: &Arc<dyn PaymentProvider>,
+        sender: &CommandSender,
+    ) -> Arc<ProviderCalls> {
+        let call_max = configuration.payment_timeout + PROVIDER_CALL_GRACE;
+        let people = Arc::clone(&self.people);
+        Arc::new(ProviderCalls::new(Arc::clone(provider), people, sender.clone(), call_max))
     }
 
     /// Creates the ports of the read models.

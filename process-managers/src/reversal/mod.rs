@@ -21,9 +21,8 @@ pub use step::ReversalStep;
 use jiff::Timestamp;
 use souk_domain::AggregateCommand;
 use souk_eventsourcing::process::{Decision, Incoming, Input, Process, RecordedOutput};
+use souk_eventsourcing::reactor::NoEffect;
 use souk_eventsourcing::{DecodeError, RecordedEvent};
-
-use crate::provider_call::ProviderCall;
 
 /// The reversal process; there is one instance per cancellation or return.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ impl Process for ReversalProcess {
     type Step = ReversalStep;
     type Move = ReversalMove;
     type Command = AggregateCommand;
-    type Effect = ProviderCall;
+    type Effect = NoEffect;
 
     fn event_types() -> Vec<&'static str> {
         input::EVENT_TYPES.to_vec()
@@ -77,7 +76,7 @@ impl Process for ReversalProcess {
         fill_in::command(state, *step)
     }
 
-    fn effect(_: &ReversalState, _: &ReversalStep) -> Option<ProviderCall> {
+    fn effect(_: &ReversalState, _: &ReversalStep) -> Option<NoEffect> {
         None
     }
 }

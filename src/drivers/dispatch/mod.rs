@@ -4,7 +4,7 @@
 //! derived from the output of the process, so a repeat has no further effect.
 
 mod commands;
-mod effects;
+mod provider_calls;
 
 pub use commands::{CommandSender, Sent};
-pub use effects::Effects;
+pub use provider_calls::ProviderCalls;

@@ -12,9 +12,8 @@ use souk_eventsourcing::log_pace::LogPace;
 use souk_eventsourcing::parking::{Entity, Parked};
 use souk_eventsourcing::process::{Process, ProcessChange, ProcessShape, ProcessStateError};
 use souk_eventsourcing::process_runtime::{Action, Outgoing, ProcessError, ProcessRuntime};
-use souk_eventsourcing::reactor::Reaction;
+use souk_eventsourcing::reactor::{Reaction, Reactor};
 use souk_eventsourcing::{AppendError, Page, Position, StoreError};
-use souk_process_managers::ProviderCall;
 use tokio::sync::{OwnedMutexGuard, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -47,6 +46,8 @@ struct Saving {
 
 pub(super) struct Driver<P: Process> {
     ports: ProcessPorts,
+    /// Reactor that carries out the effects of the process.
+    reactor: Arc<dyn Reactor<P::Effect>>,
     runtime: ProcessRuntime<P>,
     jobs: Jobs,
     requests: OwnedMutexGuard<mpsc::Receiver<ProcessRequest>>,
@@ -65,10 +66,11 @@ pub(super) struct Driver<P: Process> {
 
 impl<P> Driver<P>
 where
-    P: Process<Command = AggregateCommand, Effect = ProviderCall>,
+    P: Process<Command = AggregateCommand>,
 {
     pub(super) fn new(
         ports: ProcessPorts,
+        reactor: Arc<dyn Reactor<P::Effect>>,
         runtime: ProcessRuntime<P>,
         requests: OwnedMutexGuard<mpsc::Receiver<ProcessRequest>>,
         live_at: watch::Sender<Option<Position>>,
@@ -81,6 +83,7 @@ where
         metrics::counter!("souk_process_saves_failed_total", "process" => P::NAME).increment(0);
         Self {
             ports,
+            reactor,
             runtime,
             jobs: Jobs::new(),
             requests,
@@ -269,12 +272,12 @@ where
                 });
             }
             Action::Effect(Outgoing { instance, output, content, origin }) => {
-                let effects = Arc::clone(&self.ports.effects);
-                let is_hold = matches!(content, ProviderCall::Authorize(_));
-                let kind = if is_hold { Kind::Hold } else { Kind::Effect };
+                let reactor = Arc::clone(&self.reactor);
+                let waits_for_person = reactor.waits_for_person(&content);
+                let kind = if waits_for_person { Kind::WaitForPerson } else { Kind::Effect };
                 let job = Job { kind, instance, output: Some(output) };
                 self.jobs.add(job, async move {
-                    match effects.react(&content, &origin).await {
+                    match reactor.react(&content, &origin).await {
                         Reaction::InLog => Outcome::InLog,
                         Reaction::NothingNew => Outcome::NothingNew,
                         Reaction::NoAnswer => Outcome::Unanswered,
@@ -298,7 +301,7 @@ where
 #[async_trait]
 impl<P> LogConsumer for Driver<P>
 where
-    P: Process<Command = AggregateCommand, Effect = ProviderCall>,
+    P: Process<Command = AggregateCommand>,
 {
     type Error = ProcessStopped;
     type Work = Work;

@@ -13,13 +13,13 @@ use tokio::task::{Id, JoinSet};
 pub const APPENDS_MAX: usize = 1_024;
 /// Maximum number of running commands, for one process.
 pub const COMMANDS_MAX: usize = 1_024;
-/// Maximum number of running effects of one process, except authorizations. The time in which an effect waits
-/// also counts. The calls to the provider have separate, smaller limits. This limit only limits memory, and
-/// is so large that waiting effects do not block others.
+/// Maximum number of running effects of one process, except effects that wait for a person. The time in
+/// which an effect waits also counts. The calls to the provider have separate, smaller limits. This limit
+/// only limits memory, and is so large that waiting effects do not block others.
 pub const EFFECTS_MAX: usize = 100_000;
-/// Maximum number of running authorizations of one process. They have a separate limit, so that buyers who
-/// never answer do not block captures and refunds.
-pub const HOLDS_MAX: usize = 100_000;
+/// Maximum number of running effects of one process that wait for a person, such as authorizations. They have
+/// a separate limit, so that buyers who never answer do not block captures and refunds.
+pub const WAITS_FOR_PEOPLE_MAX: usize = 100_000;
 
 /// Kind of a job. Each kind has its own limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +27,12 @@ pub(super) enum Kind {
     Append,
     Command,
     Effect,
-    Hold,
+    /// An effect that waits for a person.
+    WaitForPerson,
 }
 
 impl Kind {
-    const LIMITS: [usize; 4] = [APPENDS_MAX, COMMANDS_MAX, EFFECTS_MAX, HOLDS_MAX];
+    const LIMITS: [usize; 4] = [APPENDS_MAX, COMMANDS_MAX, EFFECTS_MAX, WAITS_FOR_PEOPLE_MAX];
 }
 
 /// Identity of a job: its process instance, and the output that it carries out. An append has no output.

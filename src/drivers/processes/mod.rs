@@ -15,7 +15,6 @@ use souk_eventsourcing::process::{
 use souk_eventsourcing::process_runtime::{ProcessError, ProcessRuntime};
 use souk_eventsourcing::reactor::Reactor;
 use souk_eventsourcing::{EventStore, Position, StoreError};
-use souk_process_managers::ProviderCall;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::SharedStore;
@@ -32,7 +31,7 @@ pub const OPERATOR_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Maximum number of operators' requests that wait for the process.
 const REQUESTS_MAX: usize = 64;
 
-/// Engines and ports that a process needs.
+/// Engines and ports that every process needs.
 #[derive(Clone)]
 pub struct ProcessPorts {
     /// Store that contains the log.
@@ -43,8 +42,6 @@ pub struct ProcessPorts {
     pub clock: SharedClock,
     /// Command ports of the aggregates.
     pub sender: CommandSender,
-    /// Reactor that calls the payment provider.
-    pub effects: Arc<dyn Reactor<ProviderCall>>,
 }
 
 /// Reason why a process stopped.
@@ -110,15 +107,17 @@ pub(super) enum ProcessRequest {
     Parked(ParkedRequest),
 }
 
-/// Restores the process from its rows and follows the log until `stop` becomes true.
+/// Restores the process from its rows and follows the log until `stop` becomes true. `reactor` carries out
+/// the effects of the process.
 pub async fn run<P>(
     ports: ProcessPorts,
+    reactor: Arc<dyn Reactor<P::Effect>>,
     inbox: ProcessInbox,
     part: Arc<Part>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), ProcessStopped>
 where
-    P: Process<Command = AggregateCommand, Effect = ProviderCall>,
+    P: Process<Command = AggregateCommand>,
 {
     let runtime = restored::<P>(&ports).await?;
     let position = runtime.position();
@@ -131,16 +130,16 @@ where
     inbox.live_at.send_replace(None);
     // The lock is free: an earlier run of the process has ended.
     let requests = inbox.requests.lock_owned().await;
-    let driver = Driver::new(ports, runtime, requests, inbox.live_at);
+    let driver = Driver::new(ports, reactor, runtime, requests, inbox.live_at);
     follow(driver, log, position, &part, stop).await
 }
 
 /// Fails if the checkpoint of the rows is beyond the end of the log, because then the log lost events.
-pub async fn check<P: Process>(ports: &ProcessPorts) -> Result<(), ProcessStopped> {
-    let stored = ports.rows.checkpoint(ProcessShape::of::<P>()).await?;
+pub async fn check(ports: &ProcessPorts, shape: ProcessShape) -> Result<(), ProcessStopped> {
+    let stored = ports.rows.checkpoint(shape).await?;
     let head = ports.store.head().await?;
     if stored > head {
-        let detail = format!("process {} is at position {stored}, but the log ends at {head}", P::NAME);
+        let detail = format!("process {} is at position {stored}, but the log ends at {head}", shape.name);
         return Err(StoreError::Damaged(detail).into());
     }
     Ok(())
@@ -150,7 +149,7 @@ pub async fn check<P: Process>(ports: &ProcessPorts) -> Result<(), ProcessStoppe
 async fn restored<P: Process>(ports: &ProcessPorts) -> Result<ProcessRuntime<P>, ProcessStopped> {
     let shape = ProcessShape::of::<P>();
     ports.rows.forget_others(shape).await?;
-    check::<P>(ports).await?;
+    check(ports, shape).await?;
     let stored = ports.rows.load(shape).await?;
     let removal = ProcessChange {
         rows: stored.rows.iter().map(|(instance, _)| (instance.clone(), None)).collect(),

@@ -5,7 +5,7 @@ use souk_eventsourcing::follower::Follower;
 use souk_eventsourcing::{Position, Timestamp};
 
 use crate::task::{Sender, Task};
-use crate::world::{PROCESSES, World, unavailable};
+use crate::world::{World, unavailable};
 
 impl World {
     /// Starts the read of the next page for a process, unless a read is running or has to wait after a
@@ -46,7 +46,7 @@ impl World {
         let position = self.processes[process].position();
         let head = self.disk.head();
         assert!(position <= head, "a process has read events that the log lost");
-        let follower = Follower::new(PROCESSES[process], position, head);
+        let follower = Follower::new(self.processes[process].name(), position, head);
         if follower.is_live() {
             self.processes[process].go_live();
         }
@@ -68,7 +68,7 @@ impl World {
             _ => false,
         };
         self.tasks.retain(|task| match task {
-            Task::Call(owner, ..) => *owner != process,
+            Task::Effect(owner, ..) => *owner != process,
             Task::Send(_, _, sender) => !is_its_own(sender),
             _ => true,
         });

@@ -21,7 +21,7 @@ use souk_process_managers::checkout::{Checkout, CheckoutEvent, CheckoutMove, Che
 use uuid::Uuid;
 
 use crate::disk::Disk;
-use crate::process::{AnyProcess, SimulatedProcess};
+use crate::process::{AnyProcess, PROCESSES, SimulatedProcess};
 use crate::world::World;
 use souk_shop_model::provider::{Hold, Provider};
 
@@ -98,11 +98,14 @@ pub enum Program {
 }
 
 impl Program {
-    pub(crate) fn checkout(self) -> Box<dyn AnyProcess> {
-        match self {
-            Self::Current => Box::new(SimulatedProcess::<Checkout>::default()),
-            Self::OneCommandMore => Box::new(SimulatedProcess::<CheckoutWithExtraCommand>::default()),
-        }
+    /// Returns the processes of this program.
+    pub(crate) fn processes(self) -> Vec<Box<dyn AnyProcess>> {
+        let of_program = |fresh: &fn() -> Box<dyn AnyProcess>| {
+            let process = fresh();
+            let has_more = self == Self::OneCommandMore && process.name() == Checkout::NAME;
+            if has_more { SimulatedProcess::<CheckoutWithExtraCommand>::boxed() } else { process }
+        };
+        PROCESSES.iter().map(of_program).collect()
     }
 }
 
@@ -168,8 +171,8 @@ impl Process for CheckoutWithExtraCommand {
 impl World {
     /// Opens a shop with the log of an earlier program, and with a provider that knows the payments of this
     /// log.
-    pub(crate) fn resume(log: Vec<RecordedEvent>, seed: u64, checkout: Box<dyn AnyProcess>) -> Self {
-        let mut world = Self::empty(seed, checkout);
+    pub(crate) fn resume(log: Vec<RecordedEvent>, seed: u64, processes: Vec<Box<dyn AnyProcess>>) -> Self {
+        let mut world = Self::empty(seed, processes);
         world.now = log.last().map_or(world.now, |last| last.event.recorded_at);
         world.provider = provider_of(&log);
         world.orders = orders_of(&log);

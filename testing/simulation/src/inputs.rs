@@ -5,24 +5,14 @@
 //! its saved rows. A process that reads a finished log after all its timers are due must ask for no action.
 
 use souk_eventsourcing::{RecordedEvent, Timestamp};
-use souk_process_managers::checkout::Checkout;
-use souk_process_managers::reversal::ReversalProcess;
-use souk_process_managers::settlement::Settlement;
 
 use crate::chance::Chance;
-use crate::process::{AnyProcess, SimulatedProcess};
+use crate::process::{AnyProcess, PROCESSES};
 
 /// Number of prefixes of each log to check, in addition to the complete log.
 const PREFIXES: usize = 40;
 
 type Fresh = fn() -> Box<dyn AnyProcess>;
-
-/// Constructors of the processes of the shop, by name.
-const PROCESSES: [(&str, Fresh); 3] = [
-    ("checkout", || Box::new(SimulatedProcess::<Checkout>::default())),
-    ("settlement", || Box::new(SimulatedProcess::<Settlement>::default())),
-    ("reversal", || Box::new(SimulatedProcess::<ReversalProcess>::default())),
-];
 
 /// Checks all processes on a log that ends at the time `end`. Returns the number of actions that they asked
 /// for.
@@ -31,7 +21,8 @@ const PROCESSES: [(&str, Fresh); 3] = [
 /// If the actions of a process depend on how it read the log.
 pub(crate) fn check(log: &[RecordedEvent], end: Timestamp, chance: &mut Chance) -> usize {
     let mut action_count = 0;
-    for (name, fresh) in PROCESSES {
+    for fresh in PROCESSES.iter().copied() {
+        let name = fresh().name();
         for prefix in 0..=PREFIXES {
             let length = if prefix == PREFIXES { log.len() } else { chance.below(log.len()) };
             let read = &log[..length];

@@ -13,6 +13,7 @@
 mod buyers;
 mod chance;
 mod disk;
+mod effects;
 mod erasures;
 mod executors;
 mod following;
@@ -58,7 +59,7 @@ pub fn check_ways_of_reading(seed: u64) -> usize {
 /// Continues with the log of an earlier program until the shop has come to rest. There are no stored rows of
 /// processes, so their state is rebuilt from the log. Returns the number of added events.
 pub fn resume(log: &[RecordedEvent], seed: u64, program: Program) -> usize {
-    let mut world = World::resume(log.to_vec(), seed, program.checkout());
+    let mut world = World::resume(log.to_vec(), seed, program.processes());
     world.settle();
     world.check_books();
     world.events() - log.len()

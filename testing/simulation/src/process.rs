@@ -1,24 +1,37 @@
 //! Processes of any type behind one interface, with rows that survive a kill.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use souk_domain::AggregateCommand;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::{OutputId, Process, ProcessChange, ProcessRows};
 use souk_eventsourcing::process_runtime::{Action, CommandAnswer, Outgoing, ProcessRuntime};
 use souk_eventsourcing::{Append, AppendError, Position, RecordedEvent, Timestamp};
-use souk_process_managers::ProviderCall;
+use souk_process_managers::checkout::Checkout;
+use souk_process_managers::reversal::ReversalProcess;
+use souk_process_managers::settlement::Settlement;
+
+use crate::effects::SimulatedEffect;
+
+/// Constructors of the processes of the shop, in the order of their indexes.
+pub(crate) const PROCESSES: &[fn() -> Box<dyn AnyProcess>] = &[
+    SimulatedProcess::<Checkout>::boxed,
+    SimulatedProcess::<Settlement>::boxed,
+    SimulatedProcess::<ReversalProcess>::boxed,
+];
 
 /// Action that a process asks for. Each action has the id of its process instance.
 #[derive(Clone, Debug)]
 pub(crate) enum ProcessAction {
     Append(String, Append),
     Command(String, OutputId, AggregateCommand, Origin),
-    Effect(String, OutputId, ProviderCall, Origin),
+    Effect(String, OutputId, Rc<dyn SimulatedEffect>, Origin),
 }
 
 /// Process of any type.
 pub(crate) trait AnyProcess {
+    fn name(&self) -> &'static str;
     fn position(&self) -> Position;
     /// Reads the next events of the log. The process ignores events of types that it does not need.
     fn read(&mut self, events: &[RecordedEvent]);
@@ -50,7 +63,18 @@ impl<P: Process> Default for SimulatedProcess<P> {
     }
 }
 
-impl<P: Process<Command = AggregateCommand, Effect = ProviderCall>> AnyProcess for SimulatedProcess<P> {
+impl<P: Process<Command = AggregateCommand, Effect: SimulatedEffect>> SimulatedProcess<P> {
+    /// Returns a process that has read no events.
+    pub(crate) fn boxed() -> Box<dyn AnyProcess> {
+        Box::new(Self::default())
+    }
+}
+
+impl<P: Process<Command = AggregateCommand, Effect: SimulatedEffect>> AnyProcess for SimulatedProcess<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
     fn position(&self) -> Position {
         self.runtime.position()
     }
@@ -74,7 +98,7 @@ impl<P: Process<Command = AggregateCommand, Effect = ProviderCall>> AnyProcess f
                 ProcessAction::Command(instance, output, content, origin)
             }
             Action::Effect(Outgoing { instance, output, content, origin }) => {
-                ProcessAction::Effect(instance, output, content, origin)
+                ProcessAction::Effect(instance, output, Rc::new(content), origin)
             }
             Action::Parked(poison) => panic!("{poison}"),
         });

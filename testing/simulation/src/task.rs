@@ -1,10 +1,13 @@
 //! Unfinished tasks of a run, and the senders that wait for the result of a command.
 
+use std::rc::Rc;
+
 use souk_domain::AggregateCommand;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::OutputId;
 use souk_eventsourcing::{CommandId, Person, Position, Revision, StreamName};
-use souk_process_managers::ProviderCall;
+
+use crate::effects::SimulatedEffect;
 
 /// Task that is not finished. A kill loses it.
 pub(crate) enum Task {
@@ -17,8 +20,8 @@ pub(crate) enum Task {
     Find(StreamName, CommandId),
     /// Delivery of a command to its executor.
     Send(AggregateCommand, Origin, Sender),
-    /// Call of a process to the provider.
-    Call(usize, String, OutputId, ProviderCall, Origin),
+    /// Delivery of an effect of a process to a system outside the shop.
+    Effect(usize, String, OutputId, Rc<dyn SimulatedEffect>, Origin),
 }
 
 /// Sender of a command.
@@ -26,7 +29,7 @@ pub(crate) enum Task {
 pub(crate) enum Sender {
     /// Output of a process instance.
     Process(usize, String, OutputId),
-    /// Response of the provider to a call of a process instance.
+    /// Response of a system outside the shop to an effect of a process instance.
     Effect(usize, String, OutputId),
     /// Buyer, staff or provider, who repeat a request until it is answered.
     Outside(CommandId),

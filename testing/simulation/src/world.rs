@@ -5,35 +5,39 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use souk_domain::AggregateCommand;
 use souk_domain::order::Draft;
-use souk_domain::payment::Payment;
 use souk_domain::stock::{Stock, StockCommand};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::follower::Follower;
 use souk_eventsourcing::process::{OutputId, ProcessCommand as _};
 use souk_eventsourcing::testkit::noon;
 use souk_eventsourcing::{CommandId, Person, StoreError, StreamName};
-use souk_process_managers::ProviderCall;
-use souk_process_managers::checkout::Checkout;
-use souk_process_managers::reversal::ReversalProcess;
-use souk_process_managers::settlement::Settlement;
 
 use crate::buyers::origin;
 use crate::chance::Chance;
 use crate::disk::{AppendResult, Disk, Waiter};
 use crate::erasures::ErasureProgress;
 use crate::executors::{self, AnyExecutor, CommandOutcome, ExecutorAction, Executors};
+use crate::golden::Program;
 use crate::models::Models;
-use crate::process::{AnyProcess, ProcessAction, SimulatedProcess};
+use crate::process::{AnyProcess, ProcessAction};
 use crate::task::{Sender, Task};
 use souk_shop_model::books::{Books, SKUS};
 use souk_shop_model::drafts::sku;
 use souk_shop_model::provider::Provider;
 
-/// Names of the processes, in the order of their indexes.
-pub(crate) const PROCESSES: [&str; 3] = ["checkout", "settlement", "reversal"];
-
 /// Units of each SKU: fewer than the orders need.
 pub(crate) const ON_HAND: i64 = 8;
+
+/// Piece of work that the shop or the provider can do next. Processes are named by their index.
+#[derive(Clone, Copy)]
+enum Work {
+    Sync,
+    Write,
+    Task,
+    Read(usize),
+    Decide(usize),
+    Webhook,
+}
 
 pub(crate) struct World {
     pub(crate) chance: Chance,
@@ -75,7 +79,7 @@ pub(crate) struct World {
 impl World {
     /// Opens a shop with stock and registered customers.
     pub(crate) fn open(seed: u64) -> Self {
-        let mut world = Self::empty(seed, Box::new(SimulatedProcess::<Checkout>::default()));
+        let mut world = Self::empty(seed, Program::Current.processes());
         for n in 0..SKUS {
             world.request(AggregateCommand::Stock(
                 Stock::stream(&sku(n)),
@@ -87,15 +91,15 @@ impl World {
     }
 
     /// Opens a shop with an empty log.
-    pub(crate) fn empty(seed: u64, checkout: Box<dyn AnyProcess>) -> Self {
+    pub(crate) fn empty(seed: u64, processes: Vec<Box<dyn AnyProcess>>) -> Self {
         let mut world = Self {
             chance: Chance::new(seed),
             now: noon(),
             disk: Disk::default(),
             executors: executors::all(),
-            processes: all_processes(checkout),
             followers: Vec::new(),
-            runs: vec![(0, false); PROCESSES.len()],
+            runs: vec![(0, false); processes.len()],
+            processes,
             models: Models::new(),
             provider: Provider::default(),
             webhooks: Vec::new(),
@@ -183,39 +187,39 @@ impl World {
     pub(crate) fn work(&mut self) -> bool {
         let mut kinds = Vec::new();
         if self.disk.has_written() {
-            kinds.push(0);
+            kinds.push(Work::Sync);
         }
         if self.disk.has_queued() {
-            kinds.push(1);
+            kinds.push(Work::Write);
         }
         if !self.tasks.is_empty() {
-            kinds.extend([2, 2, 2]);
+            kinds.extend([Work::Task; 3]);
         }
         for (process, follower) in self.followers.iter().enumerate() {
             if follower.position() < self.disk.head() {
-                kinds.push(3 + process);
+                kinds.push(Work::Read(process));
             }
         }
-        kinds.extend([6, 7, 8]);
+        kinds.extend((0..self.processes.len()).map(Work::Decide));
         if !self.webhooks.is_empty() {
-            kinds.push(9);
+            kinds.push(Work::Webhook);
         }
         match kinds[self.chance.below(kinds.len())] {
-            0 => {
+            Work::Sync => {
                 let fails = self.with_faults && self.chance.once_in(60);
                 self.trace.push(format!("sync {fails}"));
                 let results = if fails { self.disk.fail_sync(&mut self.chance) } else { self.disk.sync() };
                 self.deliver_append_results(results);
             }
-            1 => {
+            Work::Write => {
                 let limit = 1 + self.chance.below(8);
                 let results = self.disk.write(limit);
                 self.deliver_append_results(results);
             }
-            2 => self.run_task(),
-            kind @ 3..=5 => self.begin_read(kind - 3),
-            kind @ 6..=8 => return self.decide(kind - 6),
-            _ => {
+            Work::Task => self.run_task(),
+            Work::Read(process) => self.begin_read(process),
+            Work::Decide(process) => return self.decide(process),
+            Work::Webhook => {
                 let webhook = self.webhooks.swap_remove(self.chance.below(self.webhooks.len()));
                 self.request(webhook);
             }
@@ -261,8 +265,8 @@ impl World {
                 }
                 self.deliver(command, origin, sender);
             }
-            Task::Call(process, instance, output, call, origin) => {
-                self.call(process, &instance, output, &call, &origin);
+            Task::Effect(process, instance, output, effect, origin) => {
+                self.carry_out(process, instance, output, effect, origin);
             }
         }
     }
@@ -280,60 +284,6 @@ impl World {
     /// Returns the executor of the aggregate that a stream belongs to.
     fn executor(&mut self, stream: &StreamName) -> &mut dyn AnyExecutor {
         self.executors.get_mut(stream.category()).unwrap().as_mut()
-    }
-
-    /// Delivers a call to the provider, which responds at once, later by webhook, twice, or never.
-    fn call(
-        &mut self,
-        process: usize,
-        instance: &str,
-        output: OutputId,
-        call: &ProviderCall,
-        call_origin: &Origin,
-    ) {
-        let keys = call.person().map(|person| self.disk.keys.ring_of(person)).unwrap_or_default();
-        let opened = call.opened(&keys);
-        let is_silent =
-            matches!(&opened, ProviderCall::Authorize(call) if call.token.plain() == Some("silent"));
-        if is_silent && self.with_faults {
-            self.tasks.push(Task::Call(
-                process,
-                instance.to_owned(),
-                output,
-                call.clone(),
-                call_origin.clone(),
-            ));
-            return;
-        }
-        let responses = self.provider.call(&opened, call_origin.command_id);
-        let payment = call.payment();
-        self.webhooks.extend(
-            responses
-                .webhooks
-                .into_iter()
-                .map(|record| AggregateCommand::Payment(Payment::stream(payment), record)),
-        );
-        if self.with_faults && self.chance.once_in(10) {
-            // The response is lost, so the process calls again.
-            self.tasks.push(Task::Call(
-                process,
-                instance.to_owned(),
-                output,
-                call.clone(),
-                call_origin.clone(),
-            ));
-            return;
-        }
-        let Some(record) = responses.immediate else {
-            self.processes[process].on_effect_answered(instance, output);
-            return;
-        };
-        let sender = Sender::Effect(process, instance.to_owned(), output);
-        self.tasks.push(Task::Send(
-            AggregateCommand::Payment(Payment::stream(payment), record),
-            call_origin.clone(),
-            sender,
-        ));
     }
 
     /// Runs the actions that an executor asks for.
@@ -418,9 +368,9 @@ impl World {
                     let sender = Sender::Process(process, instance, output);
                     self.tasks.push(Task::Send(command, origin, sender));
                 }
-                ProcessAction::Effect(instance, output, call, origin) => {
+                ProcessAction::Effect(instance, output, effect, origin) => {
                     self.check_id(process, &instance, output, origin.command_id);
-                    self.tasks.push(Task::Call(process, instance, output, call, origin));
+                    self.tasks.push(Task::Effect(process, instance, output, effect, origin));
                 }
             }
         }
@@ -430,7 +380,8 @@ impl World {
     /// Checks that an output that is sent again after a kill has the same command id as before.
     fn check_id(&mut self, process: usize, instance: &str, output: OutputId, id: CommandId) {
         let first_id = self.sent_as.entry((process, instance.to_owned(), output)).or_insert(id);
-        assert_eq!(*first_id, id, "output {output:?} of {} {instance}", PROCESSES[process]);
+        let name = self.processes[process].name();
+        assert_eq!(*first_id, id, "output {output:?} of {name} {instance}");
     }
 
     fn save_rows(&mut self) {
@@ -476,15 +427,6 @@ impl World {
             self.tasks.push(Task::Send(command.clone(), origin(*id), Sender::Outside(*id)));
         }
     }
-}
-
-/// Returns the processes of the shop. The checkout can be another version of the process.
-fn all_processes(checkout: Box<dyn AnyProcess>) -> Vec<Box<dyn AnyProcess>> {
-    vec![
-        checkout,
-        Box::new(SimulatedProcess::<Settlement>::default()),
-        Box::new(SimulatedProcess::<ReversalProcess>::default()),
-    ]
 }
 
 pub(crate) fn unavailable() -> StoreError {

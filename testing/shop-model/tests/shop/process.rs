@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use souk_domain::AggregateCommand;
 use souk_eventsourcing::process::{Input, Output, Process, ProcessCommand};
+use souk_eventsourcing::reactor::NoEffect;
 use souk_eventsourcing::{CommandId, EventId, RecordedEvent, StreamName};
 use souk_process_managers::ProviderCall;
 
@@ -17,6 +18,23 @@ pub(crate) enum CommandAnswer {
     Done,
     Unchanged,
     Refused { code: String, detail: String },
+}
+
+/// Conversion of an effect to a call to the payment provider, the only system outside this shop.
+pub(crate) trait IntoCall {
+    fn into_call(self) -> ProviderCall;
+}
+
+impl IntoCall for ProviderCall {
+    fn into_call(self) -> ProviderCall {
+        self
+    }
+}
+
+impl IntoCall for NoEffect {
+    fn into_call(self) -> ProviderCall {
+        match self {}
+    }
 }
 
 /// Process of any type, with its instances.
@@ -69,7 +87,7 @@ fn through_json<T: Serialize + DeserializeOwned>(value: &T) -> T {
     serde_json::from_slice(&serde_json::to_vec(value).unwrap()).unwrap()
 }
 
-impl<P: Process<Command = AggregateCommand, Effect = ProviderCall>> Instance<P> {
+impl<P: Process<Command = AggregateCommand, Effect: IntoCall>> Instance<P> {
     fn new() -> Self {
         Self {
             state: P::State::default(),
@@ -104,7 +122,7 @@ impl<P: Process<Command = AggregateCommand, Effect = ProviderCall>> Instance<P> 
                 }
                 Output::Effect(step) => {
                     let effect = P::effect(&self.state, &step).unwrap_or_else(|| panic!("{step:?}"));
-                    self.effects.push((of_output, effect));
+                    self.effects.push((of_output, effect.into_call()));
                 }
                 Output::Timer { step, at } => self.timers.push((step, at)),
             }
@@ -112,7 +130,7 @@ impl<P: Process<Command = AggregateCommand, Effect = ProviderCall>> Instance<P> 
     }
 }
 
-impl<P: Process<Command = AggregateCommand, Effect = ProviderCall>> RunningProcess for Runtime<P> {
+impl<P: Process<Command = AggregateCommand, Effect: IntoCall>> RunningProcess for Runtime<P> {
     fn is_behind(&self, log: &[RecordedEvent]) -> bool {
         self.read < log.len()
     }

@@ -13,10 +13,10 @@ use async_trait::async_trait;
 use metrics::{Gauge, gauge};
 use souk_domain::PaymentId;
 use souk_domain::payment::{Payment, PaymentCommand};
+use souk_eventsourcing::PersonKeys;
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::reactor::{Reaction, Reactor};
 use souk_eventsourcing::retry::wait_after;
-use souk_eventsourcing::{Decider, PersonKeys, StreamName};
 use souk_process_managers::{Authorization, ProviderCall};
 use tokio::sync::Semaphore;
 
@@ -46,7 +46,7 @@ pub const SLOW_CALLS_MAX: usize = 100_000;
 const KEYS_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Reactor that makes the calls of processes to the payment provider.
-pub struct Effects {
+pub struct ProviderCalls {
     provider: Arc<dyn PaymentProvider>,
     /// Keys that decrypt the payment tokens of buyers.
     people: Arc<dyn PersonKeys>,
@@ -91,7 +91,7 @@ impl Drop for Counted<'_> {
     }
 }
 
-impl Effects {
+impl ProviderCalls {
     /// Creates the reactor for a provider. `call_max` is the timeout of one call.
     pub fn new(
         provider: Arc<dyn PaymentProvider>,
@@ -179,7 +179,7 @@ impl Effects {
 }
 
 #[async_trait]
-impl Reactor<ProviderCall> for Effects {
+impl Reactor<ProviderCall> for ProviderCalls {
     async fn react(&self, call: &ProviderCall, origin: &Origin) -> Reaction {
         let Some((answer, attempts)) = self.call(call, origin).await else { return Reaction::NoAnswer };
         let Some(command) = record(call, answer, attempts) else { return Reaction::NothingNew };
@@ -192,10 +192,15 @@ impl Reactor<ProviderCall> for Effects {
             actor: Actor::new("provider", self.provider.name()),
             ..origin.clone()
         };
-        match self.ports.send_payment(payment_stream(call.payment()), command, &origin).await {
+        match self.ports.send_payment(Payment::stream(call.payment()), command, &origin).await {
             Sent::InLog => Reaction::InLog,
             Sent::Answered(_) | Sent::Again(_) => Reaction::NothingNew,
         }
+    }
+
+    /// An authorization waits for the buyer.
+    fn waits_for_person(&self, call: &ProviderCall) -> bool {
+        matches!(call, ProviderCall::Authorize(_))
     }
 }
 
@@ -211,11 +216,6 @@ fn report_refusal(payment: PaymentId, command: &PaymentCommand) {
         _ => return,
     }
     metrics::counter!("souk_payment_provider_dlq_total").increment(1);
-}
-
-/// Returns the stream of a payment.
-pub fn payment_stream(payment: PaymentId) -> StreamName {
-    StreamName::new(Payment::CATEGORY, &payment.to_string())
 }
 
 fn has_attempt_limit(call: &ProviderCall) -> bool {

@@ -8,8 +8,8 @@ use souk_domain::{AggregatePorts, Currency, Money, OpenPort, OrderId, PersonalTe
 use souk_eventsourcing::store::FoundCommand;
 use souk_eventsourcing::testkit::{KeysInMemory, noon, sealed};
 use souk_eventsourcing::{
-    CommandError, CommandId, CommandPort, CommandRequest, CorrelationId, EventPayload, Loaded, Outcome,
-    Person, RecordedEvent, Revision, StoreError,
+    CommandError, CommandId, CommandPort, CommandRequest, CorrelationId, Decider, EventPayload, Loaded,
+    Outcome, Person, RecordedEvent, Revision, StoreError, StreamName,
 };
 use uuid::Uuid;
 
@@ -114,13 +114,13 @@ impl OpenPort for UnusedPort {
     }
 }
 
-fn effects_on(provider: Arc<dyn PaymentProvider>) -> Arc<Effects> {
-    effects_for(provider, Arc::new(KeysInMemory::default()))
+fn calls_on(provider: Arc<dyn PaymentProvider>) -> Arc<ProviderCalls> {
+    calls_for(provider, Arc::new(KeysInMemory::default()))
 }
 
-fn effects_for(provider: Arc<dyn PaymentProvider>, people: Arc<dyn PersonKeys>) -> Arc<Effects> {
+fn calls_for(provider: Arc<dyn PaymentProvider>, people: Arc<dyn PersonKeys>) -> Arc<ProviderCalls> {
     let sender = CommandSender(AggregatePorts::open(&UnusedPort));
-    Arc::new(Effects::new(provider, people, sender, Duration::from_secs(900)))
+    Arc::new(ProviderCalls::new(provider, people, sender, Duration::from_secs(900)))
 }
 
 fn origin() -> Origin {
@@ -134,18 +134,18 @@ fn authorize(token: &str) -> ProviderCall {
 }
 
 async fn answer_after(failures: u32, call: ProviderCall) -> (ProviderAnswer, u32) {
-    let effects = effects_on(Arc::new(Failing { failures, calls: AtomicU32::new(0) }));
-    effects.call(&call, &origin()).await.expect("the provider answers at once")
+    let provider_calls = calls_on(Arc::new(Failing { failures, calls: AtomicU32::new(0) }));
+    provider_calls.call(&call, &origin()).await.expect("the provider answers at once")
 }
 
 #[tokio::test(start_paused = true)]
 async fn concurrent_calls_are_limited_and_none_is_lost() {
     let provider = Arc::new(Slow::default());
-    let effects = effects_on(provider.clone());
+    let provider_calls = calls_on(provider.clone());
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..AUTHORIZING_CALLS_MAX * 4 {
-        let effects = Arc::clone(&effects);
-        calls.spawn(async move { effects.call(&authorize("ok"), &origin()).await.is_some() });
+        let provider_calls = Arc::clone(&provider_calls);
+        calls.spawn(async move { provider_calls.call(&authorize("ok"), &origin()).await.is_some() });
     }
     assert!(calls.join_all().await.into_iter().all(|is_answered| is_answered));
     assert_eq!(provider.most.load(Ordering::Relaxed) as usize, AUTHORIZING_CALLS_MAX);
@@ -153,30 +153,30 @@ async fn concurrent_calls_are_limited_and_none_is_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn silent_banks_do_not_block_other_buyers_for_long() {
-    let effects = effects_on(Arc::new(Slow::default()));
+    let provider_calls = calls_on(Arc::new(Slow::default()));
     for _ in 0..AUTHORIZING_CALLS_MAX * 2 {
-        let effects = Arc::clone(&effects);
-        tokio::spawn(async move { effects.call(&authorize("silent"), &origin()).await });
+        let provider_calls = Arc::clone(&provider_calls);
+        tokio::spawn(async move { provider_calls.call(&authorize("silent"), &origin()).await });
     }
     tokio::task::yield_now().await;
     let began = tokio::time::Instant::now();
-    effects.call(&authorize("ok"), &origin()).await.unwrap();
+    provider_calls.call(&authorize("ok"), &origin()).await.unwrap();
     assert!(began.elapsed() <= PLACE_TIME_MAX * 3, "{:?}", began.elapsed());
     let began = tokio::time::Instant::now();
-    effects.call(&capture(), &origin()).await.unwrap();
+    provider_calls.call(&capture(), &origin()).await.unwrap();
     assert!(began.elapsed() <= Duration::from_secs(1), "captures have places of their own");
 }
 
 #[tokio::test(start_paused = true)]
 async fn slow_refunds_do_not_block_captures() {
-    let effects = effects_on(Arc::new(Slow::default()));
+    let provider_calls = calls_on(Arc::new(Slow::default()));
     for _ in 0..GIVING_BACK_CALLS_MAX * 20 {
-        let effects = Arc::clone(&effects);
-        tokio::spawn(async move { effects.call(&refund(), &origin()).await });
+        let provider_calls = Arc::clone(&provider_calls);
+        tokio::spawn(async move { provider_calls.call(&refund(), &origin()).await });
     }
     tokio::task::yield_now().await;
     let began = tokio::time::Instant::now();
-    effects.call(&capture(), &origin()).await.unwrap();
+    provider_calls.call(&capture(), &origin()).await.unwrap();
     assert!(began.elapsed() <= Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
@@ -260,23 +260,23 @@ async fn an_erased_buyers_token_makes_no_new_payment_but_finds_an_earlier_author
     let requested: PaymentEvent =
         Requested { order: OrderId(before.command_id.0), amount: pound(), token, attempt: 1 }.into();
     // The process reads the token from the log, encrypted with the key of its buyer.
-    let logged = sealed(vec![before.envelope(&payment_stream(payment()), 0, &requested, noon())]).remove(0);
+    let logged = sealed(vec![before.envelope(&Payment::stream(payment()), 0, &requested, noon())]).remove(0);
     let read = PaymentEvent::decode(requested.event_type(), logged.schema_version, &logged.data);
     let Ok(PaymentEvent::Requested(Requested { token, .. })) = read else { panic!("{read:?}") };
     let call =
         ProviderCall::Authorize(Authorization { payment: payment(), attempt: 1, amount: pound(), token });
     let people = Arc::new(KeysInMemory::default());
-    let effects = effects_for(Arc::new(Remembering::default()), people.clone());
-    let (answer, _) = effects.call(&call, &before).await.unwrap();
+    let provider_calls = calls_for(Arc::new(Remembering::default()), people.clone());
+    let (answer, _) = provider_calls.call(&call, &before).await.unwrap();
     assert!(matches!(answer, ProviderAnswer::Done { .. }), "{answer:?}");
     people.erase(&ada, noon()).await.unwrap();
-    let (answer, _) = effects.call(&call, &before).await.unwrap();
+    let (answer, _) = provider_calls.call(&call, &before).await.unwrap();
     assert!(
         matches!(answer, ProviderAnswer::Done { .. }),
         "the authorization from before the erasure: {answer:?}"
     );
     let mut after = origin();
     after.command_id = CommandId(Uuid::from_u128(99));
-    let (answer, _) = effects.call(&call, &after).await.unwrap();
+    let (answer, _) = provider_calls.call(&call, &after).await.unwrap();
     assert!(matches!(answer, ProviderAnswer::Declined { .. }), "{answer:?}");
 }
