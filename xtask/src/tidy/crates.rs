@@ -48,14 +48,20 @@ fn every_aggregate_and_process_has_the_files_of_its_kind() {
     assert_none(&incomplete("process-managers/src", &PROCESS));
 }
 
-/// Folders of `domain/src` whose aggregate the list of aggregates lacks.
-fn unlisted(list: &str) -> Vec<String> {
-    let folders = fs::read_dir(workspace::root().join("domain/src")).expect("the crate is there");
-    let folders = folders.filter_map(|entry| {
+/// Returns the names of the folders in a folder.
+fn folders(path: &str) -> Vec<String> {
+    let entries = fs::read_dir(workspace::root().join(path)).expect("the crate is there");
+    let folders = entries.filter_map(|entry| {
         let entry = entry.ok()?;
         entry.path().is_dir().then(|| entry.file_name().to_string_lossy().into_owned())
     });
-    folders.filter(|folder| !list.contains(&format!("$crate::{folder}::"))).collect()
+    folders.collect()
+}
+
+/// Folders of `domain/src` whose aggregate the list of aggregates lacks.
+fn unlisted(list: &str) -> Vec<String> {
+    let aggregates = folders("domain/src").into_iter();
+    aggregates.filter(|folder| !list.contains(&format!("$crate::{folder}::"))).collect()
 }
 
 #[test]
@@ -63,6 +69,25 @@ fn every_aggregate_is_in_the_list_of_aggregates() {
     let list = text(Path::new("domain/src/aggregates.rs")).expect("the list is text");
     assert_none(&unlisted(&list));
     assert!(unlisted(&list.replace("$crate::cart::", "")).contains(&"cart".to_owned()));
+}
+
+/// Files that list all processes: the start of the shop, `souk replay --ahead`, and the simulation.
+const PROCESS_LISTS: [&str; 3] =
+    ["src/embedded/begin.rs", "src/cli/replay/ahead.rs", "testing/simulation/src/process.rs"];
+
+/// Folders of `process-managers/src` whose process a list lacks.
+fn unlisted_processes(list: &str) -> Vec<String> {
+    let processes = folders("process-managers/src").into_iter();
+    processes.filter(|folder| !list.contains(&format!("souk_process_managers::{folder}::"))).collect()
+}
+
+#[test]
+fn every_process_is_in_the_lists_of_processes() {
+    for path in PROCESS_LISTS {
+        let list = text(Path::new(path)).expect("the list is text");
+        assert_none(&unlisted_processes(&list));
+    }
+    assert_eq!(unlisted_processes("").len(), 3);
 }
 
 #[test]
