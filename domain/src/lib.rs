@@ -13,6 +13,8 @@ pub mod email;
 pub mod field_error;
 pub mod fold;
 pub mod folding;
+#[cfg(test)]
+mod history;
 mod ids;
 pub mod limits;
 pub mod money;

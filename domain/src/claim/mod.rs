@@ -73,4 +73,6 @@ impl Decider for Claim {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

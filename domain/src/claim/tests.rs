@@ -1,6 +1,5 @@
 use std::slice::from_ref;
 
-use proptest::prelude::*;
 use souk_eventsourcing::testkit::{context, fold, given, noon};
 
 use super::event::{Claimed, Released};
@@ -10,7 +9,7 @@ fn claim(owner: &str) -> ClaimCommand {
     claim_in(owner, 0)
 }
 
-fn claim_in(owner: &str, epoch: u64) -> ClaimCommand {
+pub(super) fn claim_in(owner: &str, epoch: u64) -> ClaimCommand {
     ClaimCommand::Claim { owner: owner.into(), epoch }
 }
 
@@ -26,7 +25,7 @@ fn release(owner: &str) -> ClaimCommand {
     release_in(owner, 1)
 }
 
-fn release_in(owner: &str, epoch: u64) -> ClaimCommand {
+pub(super) fn release_in(owner: &str, epoch: u64) -> ClaimCommand {
     ClaimCommand::Release { owner: owner.into(), epoch }
 }
 
@@ -70,25 +69,4 @@ fn a_refusal_names_the_owner() {
     let state = fold::<Claim>(&[claimed("product-a")]);
     let refused = Claim::decide(&state, &claim("product-b"), &context(1, noon())).unwrap_err();
     assert_eq!(refused, ClaimRejection::Taken { owner: "product-a".into() });
-}
-
-proptest! {
-    /// Compares a claim with a plain model: no owner or one owner.
-    #[test]
-    fn a_key_has_one_owner_at_most(requests in prop::collection::vec((any::<bool>(), 0..3_u8), 1..30)) {
-        let mut state = ClaimState::default();
-        let mut model = None;
-        for (is_claim, owner) in requests {
-            let name = format!("product-{owner}");
-            let command = if is_claim { claim(&name) } else { release(&name) };
-            let decided = Claim::decide(&state, &command, &context(1, noon()));
-            let is_taken = model.as_ref().is_some_and(|owner| *owner != name);
-            prop_assert_eq!(decided.is_err(), is_claim && is_taken);
-            if !is_taken {
-                model = is_claim.then_some(name);
-            }
-            state = decided.unwrap_or_default().iter().fold(state, Claim::evolve);
-            prop_assert_eq!(state.held.as_ref().map(|held| &held.owner), model.as_ref());
-        }
-    }
 }

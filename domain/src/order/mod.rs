@@ -76,4 +76,6 @@ impl Decider for Order {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -56,4 +56,6 @@ impl Decider for Payment {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

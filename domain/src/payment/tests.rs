@@ -1,4 +1,3 @@
-use proptest::prelude::*;
 use souk_eventsourcing::Rejection as _;
 use souk_eventsourcing::testkit::{context, fold, given, noon};
 use uuid::Uuid;
@@ -12,16 +11,15 @@ use crate::money::{Currency, Money};
 use crate::{DebtId, OrderId, RefundId, VoidId};
 
 mod debts;
-mod till;
 
-const ORDER: OrderId = OrderId(Uuid::from_u128(1));
+pub(super) const ORDER: OrderId = OrderId(Uuid::from_u128(1));
 const REFUND: RefundId = RefundId(Uuid::from_u128(2));
 
-fn pounds(amount: i64) -> Money {
+pub(super) fn pounds(amount: i64) -> Money {
     Money::new(amount * 100, Currency::GBP)
 }
 
-fn request(token: &str) -> PaymentCommand {
+pub(super) fn request(token: &str) -> PaymentCommand {
     PaymentCommand::Request { order: ORDER, amount: pounds(10), token: token.into() }
 }
 
@@ -29,16 +27,16 @@ fn requested(attempt: u32) -> PaymentEvent {
     Requested { order: ORDER, amount: pounds(10), token: "tok_ok".into(), attempt }.into()
 }
 
-fn record_authorized() -> PaymentCommand {
+pub(super) fn record_authorized() -> PaymentCommand {
     record_authorized_of(1, "p")
 }
 
-fn record_authorized_of(attempt: u32, provider_payment_id: &str) -> PaymentCommand {
+pub(super) fn record_authorized_of(attempt: u32, provider_payment_id: &str) -> PaymentCommand {
     let provider_payment_id = provider_payment_id.to_owned();
     PaymentCommand::RecordAuthorized { attempt, provider_payment_id, attempts: 1 }
 }
 
-fn record_captured() -> PaymentCommand {
+pub(super) fn record_captured() -> PaymentCommand {
     PaymentCommand::RecordCaptured { provider_payment_id: "p".into() }
 }
 
@@ -66,11 +64,11 @@ fn void_id() -> VoidId {
     VoidId(context(1, noon()).creates("void"))
 }
 
-fn record_failed() -> PaymentCommand {
+pub(super) fn record_failed() -> PaymentCommand {
     record_failed_of(1, None)
 }
 
-fn record_failed_of(attempt: u32, provider_payment_id: Option<&str>) -> PaymentCommand {
+pub(super) fn record_failed_of(attempt: u32, provider_payment_id: Option<&str>) -> PaymentCommand {
     let provider_payment_id = provider_payment_id.map(str::to_owned);
     PaymentCommand::RecordFailed {
         attempt,

@@ -61,4 +61,6 @@ impl Decider for Product {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

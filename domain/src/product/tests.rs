@@ -1,8 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::slice::from_ref;
 
-use proptest::prelude::*;
-use souk_eventsourcing::testkit::{context, fold, given, noon};
+use souk_eventsourcing::testkit::{fold, given};
 
 use super::event::{Attribute, AttributeKind, Changed, Created, Fenced, Variant, Withdrawn};
 use super::*;
@@ -13,16 +12,16 @@ use crate::limits::{
 };
 use crate::money::{Currency, Money};
 
-fn sku(text: &str) -> Sku {
+pub(super) fn sku(text: &str) -> Sku {
     Sku::parse(text).unwrap()
 }
 
-fn variant(text: &str, pence: i64) -> Variant {
+pub(super) fn variant(text: &str, pence: i64) -> Variant {
     let price = Money::new(pence, Currency::GBP);
     Variant { sku: sku(text), options: BTreeMap::new(), price, images: Vec::new() }
 }
 
-fn content(name: &str, variants: Vec<Variant>) -> Content {
+pub(super) fn content(name: &str, variants: Vec<Variant>) -> Content {
     Content {
         name: name.into(),
         description: String::new(),
@@ -37,7 +36,7 @@ fn lamp() -> Content {
     content("Lamp", vec![variant("L1", 500), variant("L2", 700)])
 }
 
-fn create(content: Content) -> ProductCommand {
+pub(super) fn create(content: Content) -> ProductCommand {
     ProductCommand::Create { content, epoch: 0 }
 }
 
@@ -45,7 +44,7 @@ fn replace(content: Content) -> ProductCommand {
     replace_in(content, 0)
 }
 
-fn replace_in(content: Content, epoch: u64) -> ProductCommand {
+pub(super) fn replace_in(content: Content, epoch: u64) -> ProductCommand {
     ProductCommand::Replace { content, epoch }
 }
 
@@ -253,32 +252,4 @@ fn an_inactive_product_exists_but_is_not_listed() {
     assert_eq!(state.name(), "Lamp");
     assert_eq!(state.variant(&sku("L2")).unwrap().price, Money::new(700, Currency::GBP));
     assert_eq!(state.variant(&sku("L3")), None);
-}
-
-proptest! {
-    /// Compares a product with a plain model: a set of SKUs, empty after a withdrawal.
-    #[test]
-    fn a_product_owns_exactly_the_skus_of_its_last_content(sets in prop::collection::vec(prop::collection::btree_set(0..6_u8, 0..4), 1..12)) {
-        let mut state = ProductState::default();
-        let mut model: Option<BTreeSet<u8>> = None;
-        let mut withdrawn = false;
-        for set in sets {
-            let variants = set.iter().map(|n| variant(&n.to_string(), i64::from(*n))).collect::<Vec<_>>();
-            let command = match (&model, set.is_empty()) {
-                (Some(_), true) => ProductCommand::Withdraw,
-                (Some(_), false) => replace_in(content("Lamp", variants), state.epoch()),
-                (None, _) => create(content("Lamp", variants)),
-            };
-            let Ok(events) = Product::decide(&state, &command, &context(1, noon())) else {
-                prop_assert!(set.is_empty() || withdrawn);
-                continue;
-            };
-            withdrawn |= matches!(command, ProductCommand::Withdraw);
-            model = Some(if withdrawn { BTreeSet::new() } else { set });
-            state = events.iter().fold(state, Product::evolve);
-            let skus: Vec<String> = state.skus().map(ToString::to_string).collect();
-            let expected: Vec<String> = model.iter().flatten().map(ToString::to_string).collect();
-            prop_assert_eq!(skus, expected);
-        }
-    }
 }

@@ -53,4 +53,6 @@ impl Decider for Skips {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -63,4 +63,6 @@ impl Decider for User {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -10,13 +10,13 @@ use crate::email::Email;
 use crate::limits::ADDRESSES_MAX;
 use crate::{AddressId, EmailHash, UserId};
 
-const ADA: UserId = UserId(Uuid::from_u128(1));
+pub(super) const ADA: UserId = UserId(Uuid::from_u128(1));
 
 fn hash() -> EmailHash {
     EmailHash::of(&[1; 32], "ada@example.org")
 }
 
-fn register() -> UserCommand {
+pub(super) fn register() -> UserCommand {
     UserCommand::Register(Box::new(Registration {
         user: ADA,
         email: Email::parse("ada@example.org").unwrap(),
@@ -36,7 +36,7 @@ fn events(commands: &[UserCommand]) -> Vec<UserEvent> {
     events
 }
 
-fn add(is_default: bool) -> UserCommand {
+pub(super) fn add(is_default: bool) -> UserCommand {
     UserCommand::AddAddress { user: ADA, entry: Box::default(), is_default }
 }
 
@@ -64,7 +64,7 @@ fn personal_data_is_neither_in_the_state_nor_printed_by_debug() {
     assert!(!state.contains("Ada") && !shown.contains("Ada"), "{state} {shown}");
 }
 
-fn verify(is_proven: bool) -> UserCommand {
+pub(super) fn verify(is_proven: bool) -> UserCommand {
     UserCommand::VerifyEmail { is_proven }
 }
 

@@ -42,4 +42,6 @@ impl Decider for Webhook {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

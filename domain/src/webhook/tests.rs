@@ -4,7 +4,7 @@ use super::event::{Settled, Stored};
 use super::state::STORED_MAX;
 use super::*;
 
-fn store_command(id: &str) -> WebhookCommand {
+pub(super) fn store_command(id: &str) -> WebhookCommand {
     WebhookCommand::Store {
         event_id: id.into(),
         kind: "payment.authorized".into(),

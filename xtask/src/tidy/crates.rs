@@ -8,8 +8,17 @@ use super::{assert_none, text, tracked_files};
 use crate::workspace;
 
 /// Files of every aggregate's folder; a folder may have more.
-const AGGREGATE: [&str; 8] =
-    ["command.rs", "decide.rs", "event.rs", "evolve.rs", "mod.rs", "rejection.rs", "state.rs", "tests.rs"];
+const AGGREGATE: [&str; 9] = [
+    "command.rs",
+    "decide.rs",
+    "event.rs",
+    "evolve.rs",
+    "mod.rs",
+    "properties.rs",
+    "rejection.rs",
+    "state.rs",
+    "tests.rs",
+];
 /// Files of every process's folder.
 const PROCESS: [&str; 9] = [
     "decide.rs",

@@ -1,8 +1,19 @@
-//! Compares a payment with a simple model of the money that comes in and goes out, like a cash register.
+//! Compares a payment with a simple model of the money that comes in and goes out, like a cash register. A
+//! second property checks that each answer of the provider counts once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use proptest::prelude::*;
+use souk_eventsourcing::testkit::{context, noon};
+use uuid::Uuid;
+
+use super::tests::{
+    ORDER, pounds, record_authorized, record_authorized_of, record_captured, record_failed, record_failed_of,
+    request,
+};
 use super::*;
+use crate::history::History;
+use crate::names::{DebtId, RefundId, VoidId};
 
 /// Returns any command of a payment. The ids 0 to 2 are those of requested refunds. The other ids are those
 /// that retries and refunds of an abandoned payment derive from their command.
@@ -114,4 +125,47 @@ proptest! {
             }
         }
     }
+
+    /// Money is captured once, and only after its authorization. Each refund is completed once, as refunded or
+    /// as refunded twice, and each debt ends once. An answer that arrives again changes nothing.
+    #[test]
+    fn each_answer_of_the_provider_counts_once(commands in prop::collection::vec(any_command(), 1..60)) {
+        let mut payment = History::<Payment>::default();
+        let mut authorized = 0;
+        let mut captured = 0;
+        let mut completed = BTreeSet::new();
+        let mut debts = BTreeSet::new();
+        for (n, command) in (10..).zip(commands) {
+            for event in payment.send(n, &command).unwrap_or_default() {
+                match event {
+                    PaymentEvent::Authorized(event) => authorized = event.amount.amount,
+                    PaymentEvent::Captured(event) => captured += event.amount.amount,
+                    PaymentEvent::Refunded(event) => prop_assert!(completed.insert(event.refund)),
+                    PaymentEvent::RefundDoubled(event) => prop_assert!(completed.insert(event.refund)),
+                    PaymentEvent::RefundFailed(event) => prop_assert!(debts.insert(DebtId(event.refund.0))),
+                    PaymentEvent::VoidFailed(event) => prop_assert!(debts.insert(DebtId(event.void.0))),
+                    _ => {}
+                }
+            }
+            prop_assert!(captured <= authorized, "{} of {}", captured, authorized);
+            prop_assert!(payment.state.debts().iter().all(|debt| debts.contains(debt)));
+            prop_assert!(!is_answer(&command) || payment.is_unchanged_by(n + 1_000, &command), "{:?}", command);
+        }
+        prop_assert_eq!(payment.state_after_restart(), payment.state);
+    }
+}
+
+/// Returns true for an answer of the provider that changes the payment.
+fn is_answer(command: &PaymentCommand) -> bool {
+    matches!(
+        command,
+        PaymentCommand::RecordAccepted { .. }
+            | PaymentCommand::RecordAuthorized { .. }
+            | PaymentCommand::RecordFailed { .. }
+            | PaymentCommand::RecordCaptured { .. }
+            | PaymentCommand::RecordVoided { .. }
+            | PaymentCommand::RecordVoidFailed { .. }
+            | PaymentCommand::RecordRefunded { .. }
+            | PaymentCommand::RecordRefundFailed { .. }
+    )
 }
