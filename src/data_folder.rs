@@ -258,6 +258,7 @@ fn read_holder(mut lock: &File) -> Option<Holder> {
 mod tests {
     use super::*;
 
+    // Proves: operations.one-shop-per-folder
     #[test]
     fn only_one_process_at_a_time_can_lock_a_folder() {
         let parent = tempfile::tempdir().unwrap();
@@ -305,6 +306,7 @@ mod tests {
         }
     }
 
+    // Proves: operations.key-files
     #[cfg(unix)]
     #[test]
     fn other_users_lose_the_right_to_read_keys_credentials_and_mail() {

@@ -280,6 +280,7 @@ mod tests {
     }
 
     /// With `SOUK_UPDATE_OPENAPI=1`, the test writes the file.
+    // Proves: operations.api-document
     #[tokio::test]
     async fn the_document_is_the_one_in_the_repository() {
         let path = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("docs/openapi.json");
@@ -333,6 +334,7 @@ mod tests {
         }
     }
 
+    // Proves: operations.api-document
     #[tokio::test]
     async fn every_body_has_an_example() {
         let document = document().await;

@@ -93,6 +93,7 @@ mod tests {
         RecordedEvent { position: Position(1), stream, revision: Revision(2), event }
     }
 
+    // Proves: orders.waiting
     #[tokio::test]
     async fn a_watch_ends_with_the_settling_event_and_leaves_no_entry() {
         let orders = Arc::new(SettledOrders::default());

@@ -88,6 +88,7 @@ impl EmailHash {
 mod tests {
     use super::*;
 
+    // Proves: sign-in.addresses-in-lower-case
     #[test]
     fn addresses_are_trimmed_and_converted_to_lower_case() {
         assert_eq!(Email::parse(" Ada+shop@Example.ORG ").unwrap().as_str(), "ada+shop@example.org");

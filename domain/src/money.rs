@@ -140,6 +140,7 @@ mod tests {
         assert_eq!(Money::new(1200, Currency::JPY).to_string(), "1200 JPY");
     }
 
+    // Proves: products.import-prices
     #[test]
     fn decimal_numbers_become_minor_units_without_rounding() {
         let check = |text, currency, expected| assert_eq!(minor_units(text, currency), expected, "{text}");
@@ -159,6 +160,7 @@ mod tests {
         assert_eq!(DecimalError::Digits(Currency::GBP).to_string(), "GBP has at most 2 decimal digits");
     }
 
+    // Proves: common.exact-money
     #[test]
     fn sums_of_different_currencies_and_overflows_are_refused() {
         let pound = Money::new(100, Currency::GBP);
@@ -170,6 +172,7 @@ mod tests {
         assert_eq!(Money::new(i64::MAX, Currency::GBP).times(2), Err(MoneyError::Overflow));
     }
 
+    // Proves: common.exact-money
     #[test]
     fn sums_are_exact_and_may_be_negative() {
         let pounds = |amount| Money::new(amount, Currency::GBP);
@@ -190,6 +193,7 @@ mod tests {
         assert_eq!(Money::zero(Currency::GBP).to_string(), "0.00 GBP");
     }
 
+    // Proves: common.exact-money
     #[test]
     fn json_has_only_minor_units_and_a_currency_code() {
         let json = r#"{"amount":255,"currency":"GBP"}"#;

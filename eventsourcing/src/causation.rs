@@ -137,6 +137,7 @@ mod tests {
         RecordedEvent { position: Position(position), stream, revision: Revision(position - 1), event }
     }
 
+    // Proves: platform.causation-tree
     #[test]
     fn events_are_children_of_their_cause() {
         let first = event(1, None);

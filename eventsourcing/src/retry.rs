@@ -25,6 +25,7 @@ pub fn wait_after(attempt: u32, key: &[u8]) -> Duration {
 mod tests {
     use super::*;
 
+    // Proves: payments.provider-retries
     #[test]
     fn the_first_wait_is_under_a_second_and_no_wait_exceeds_the_limit() {
         for byte in 0..=255 {
@@ -33,6 +34,7 @@ mod tests {
         }
     }
 
+    // Proves: payments.provider-retries
     #[test]
     fn waits_grow_and_differ_between_keys() {
         assert!(wait_after(4, &[1]) > wait_after(1, &[1]) * 3);

@@ -208,6 +208,7 @@ mod tests {
         assert_eq!(scheme("10.0.0.1", "gopher"), "http");
     }
 
+    // Proves: edge.trusted-proxies
     #[test]
     fn only_a_trusted_proxy_can_name_the_client_address() {
         assert_eq!(address("203.0.113.9", &["192.0.2.1"]), "203.0.113.9");

@@ -115,6 +115,7 @@ fn empty(builder: axum::http::request::Builder) -> Request<Body> {
     builder.body(Body::empty()).unwrap()
 }
 
+// Proves: edge.no-timing-leak
 #[tokio::test(start_paused = true)]
 async fn the_time_of_a_404_does_not_reveal_other_customers_orders() {
     let server = server();
@@ -129,6 +130,7 @@ async fn the_time_of_a_404_does_not_reveal_other_customers_orders() {
     }
 }
 
+// Proves: edge.slow-clients
 #[tokio::test(start_paused = true)]
 async fn a_body_that_arrives_too_slowly_is_refused_even_without_long_pauses() {
     let server = server();
@@ -147,6 +149,7 @@ async fn a_body_that_arrives_too_slowly_is_refused_even_without_long_pauses() {
     assert_eq!((status, length), (StatusCode::OK, (40 * 16 * 1_024).to_string()));
 }
 
+// Proves: edge.route-timeouts
 #[tokio::test(start_paused = true)]
 async fn a_response_that_exceeds_the_timeout_of_its_route_is_replaced_by_a_problem() {
     let server = server();
@@ -189,6 +192,7 @@ async fn a_connection_beyond_the_limit_waits_until_another_one_closes() {
     third.read_exact(&mut byte).await.unwrap();
 }
 
+// Proves: common.problem-documents
 #[tokio::test]
 async fn every_error_response_is_a_problem_document() {
     let server = server();
@@ -205,6 +209,7 @@ async fn every_error_response_is_a_problem_document() {
     server.problem(delete, 405, "method-not-allowed").await;
 }
 
+// Proves: common.version-header
 #[tokio::test]
 async fn the_api_version_is_required_except_on_auth_and_webhook_routes() {
     let server = server();
@@ -217,6 +222,7 @@ async fn the_api_version_is_required_except_on_auth_and_webhook_routes() {
     }
 }
 
+// Proves: common.correlation-id
 #[tokio::test]
 async fn a_correlation_id_is_repeated_created_or_refused() {
     let server = server();
@@ -246,6 +252,7 @@ async fn a_caller_is_identified_by_access_token_and_cart_token() {
     assert_eq!(server.get("/api/cart", &[]).await.2, "nobody None");
 }
 
+// Proves: edge.invalid-tokens
 #[tokio::test]
 async fn an_invalid_token_is_refused_even_where_none_is_needed() {
     let server = server();
@@ -265,6 +272,7 @@ async fn an_invalid_token_is_refused_even_where_none_is_needed() {
     server.problem(forged, 400, "invalid-parameter").await;
 }
 
+// Proves: edge.body-limit
 #[tokio::test]
 async fn a_body_may_have_one_mebibyte_and_no_more() {
     let server = server();
@@ -276,6 +284,7 @@ async fn a_body_may_have_one_mebibyte_and_no_more() {
     server.problem(larger, 413, "body-too-large").await;
 }
 
+// Proves: edge.body-limit
 #[tokio::test]
 async fn a_large_body_without_a_length_is_read_to_its_end_before_the_response() {
     let server = server();
@@ -295,6 +304,7 @@ async fn a_large_body_without_a_length_is_read_to_its_end_before_the_response() 
     sending.await.unwrap();
 }
 
+// Proves: common.problem-pages
 #[tokio::test]
 async fn every_problem_code_has_a_page_that_explains_it() {
     let server = server();

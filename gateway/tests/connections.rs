@@ -128,6 +128,7 @@ async fn responds(stream: &mut TcpStream) -> bool {
     read.is_ok_and(|read| read == 1)
 }
 
+// Proves: edge.fair-shares
 #[tokio::test]
 async fn one_address_can_have_at_most_half_of_the_connections() {
     let server = server(Connections { count_max: 8, ..Connections::default() }).await;
@@ -156,6 +157,7 @@ async fn a_trusted_proxy_can_have_all_connections() {
     }
 }
 
+// Proves: edge.slow-clients
 #[tokio::test]
 async fn an_unread_response_over_http1_is_cut_off() {
     let server = server(with_short_timeouts()).await;

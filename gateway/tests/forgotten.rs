@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 mod routes;
 
+// Proves: edge.access-table
 #[tokio::test]
 async fn a_route_without_a_row_refuses_every_request() {
     let folder = tempfile::tempdir().unwrap();

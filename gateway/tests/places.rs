@@ -172,6 +172,7 @@ async fn large_responses_that_are_read_are_complete() {
     assert!(lengths.iter().all(|length| *length == Some(LARGE)), "{lengths:?}");
 }
 
+// Proves: edge.fair-shares
 #[tokio::test]
 async fn one_address_can_use_only_its_part_of_the_places() {
     for (client, neighbour) in [(ADA, ADA), ("2001:db8::1", "2001:db8::ffff")] {

@@ -309,6 +309,7 @@ async fn bodies_are_forwarded_complete_and_up_to_their_limit() {
     assert_eq!(gateway.commands.state(), UpstreamState::Closed);
 }
 
+// Proves: edge.route-timeouts
 #[tokio::test]
 async fn a_request_to_an_upstream_that_hangs_or_drips_times_out() {
     for behaviour in [Behaviour::Hangs, Behaviour::Drips] {
@@ -338,6 +339,7 @@ async fn a_request_to_an_upstream_that_hangs_or_drips_times_out() {
     }
 }
 
+// Proves: edge.circuit-breaker
 #[tokio::test]
 async fn the_circuit_breaker_opens_after_many_failures_and_closes_after_a_success() {
     for behaviour in [Behaviour::Resets, Behaviour::Fails, Behaviour::SendsHtml, Behaviour::BreaksOff] {
@@ -367,6 +369,7 @@ async fn the_circuit_breaker_opens_after_many_failures_and_closes_after_a_succes
     }
 }
 
+// Proves: edge.safe-retries
 #[tokio::test]
 async fn only_reads_and_writes_with_a_key_are_retried() {
     for (method, key, expected, requests) in
@@ -413,6 +416,7 @@ async fn retries_have_a_budget() {
     assert_eq!(gateway.queries.state(), UpstreamState::Closed);
 }
 
+// Proves: edge.safe-retries
 #[tokio::test]
 async fn a_write_without_a_response_is_sent_only_once() {
     let (gateway, commands, _) = gateway_and_upstreams(Behaviour::Hangs).await;

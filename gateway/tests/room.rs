@@ -98,6 +98,7 @@ async fn problem(response: Response) -> (u16, HeaderMap, String) {
     (parts.status.as_u16(), parts.headers, document["code"].as_str().unwrap_or_default().to_owned())
 }
 
+// Proves: edge.fair-shares
 #[tokio::test(start_paused = true)]
 async fn slow_bodies_share_one_budget_and_leave_room_for_other_clients() {
     let server = server(RoomLimits { bodies_bytes_max: 64 * 1024, ..RoomLimits::default() });

@@ -199,6 +199,7 @@ mod tests {
         assert_eq!(typed(&"é".repeat(11)).check(), Err(PasswordRefused::Length));
     }
 
+    // Proves: sign-in.common-passwords
     #[test]
     fn common_passwords_are_refused_even_with_trailing_digits_or_doubled() {
         for text in [
@@ -248,6 +249,7 @@ mod tests {
         assert_eq!(now.extra_over(of(65_536, 3)), None);
     }
 
+    // Proves: operations.secrets-are-hidden
     #[test]
     fn a_password_is_never_shown() {
         assert_eq!(format!("{:?}", typed("correct horse battery")), "(password)");

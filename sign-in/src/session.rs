@@ -237,6 +237,7 @@ mod tests {
         }
     }
 
+    // Proves: sign-in.refresh-rotation
     #[test]
     fn each_token_can_be_exchanged_for_the_next() {
         let mut family = family();
@@ -245,6 +246,7 @@ mod tests {
         assert!(!family.is_over(at(1200)));
     }
 
+    // Proves: sign-in.refresh-grace
     #[test]
     fn a_used_token_works_a_second_time_within_ten_seconds_and_both_new_tokens_work() {
         let mut family = family();
@@ -256,6 +258,7 @@ mod tests {
         assert_eq!(family.refresh(hash(4), hash(7), at(13)), Err(Refused::Ended));
     }
 
+    // Proves: sign-in.stolen-refresh-token
     #[test]
     fn a_token_used_again_after_ten_seconds_ends_the_session() {
         let mut family = family();

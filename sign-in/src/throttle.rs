@@ -212,6 +212,7 @@ mod tests {
         throttle.end(key, Outcome::Wrong, now);
     }
 
+    // Proves: sign-in.growing-delays
     #[test]
     fn delays_begin_after_five_failures_and_grow() {
         let mut throttle = Throttle::new(FREE_FAILURES, DELAY_S_MAX);

@@ -7,6 +7,7 @@ fn checked(change: impl FnOnce(&mut Raw)) -> Result<Configuration, String> {
     Configuration::checked(raw, &Overrides::default()).map_err(|error| error.to_string())
 }
 
+// Proves: operations.configuration
 #[test]
 fn defaults_are_allowed_and_flags_win() {
     assert_eq!(checked(|_| ()).unwrap().listen.port(), 8080);
@@ -15,6 +16,7 @@ fn defaults_are_allowed_and_flags_win() {
     assert_eq!(Configuration::checked(raw, &overrides).unwrap().listen.port(), 9);
 }
 
+// Proves: operations.configuration
 #[test]
 fn wrong_values_are_refused_with_the_name_of_the_setting() {
     for (name, error) in [
@@ -60,6 +62,7 @@ fn every_described_setting_can_be_set_by_a_variable() {
     assert!(described.iter().all(|(name, ..)| known.iter().any(|known| known == name)), "{known:?}");
 }
 
+// Proves: operations.secrets-are-hidden
 #[test]
 fn secrets_are_never_described() {
     let configuration = checked(|raw| raw.webhook_secret = Some("correct horse".into())).unwrap();
@@ -79,6 +82,7 @@ fn provider(issuer: &str) -> BTreeMap<String, RawProvider> {
     raw
 }
 
+// Proves: operations.secrets-are-hidden
 #[test]
 fn a_provider_has_its_name_and_its_secret_is_hidden() {
     let configuration = checked(|raw| raw.oidc = provider("https://accounts.example")).unwrap();

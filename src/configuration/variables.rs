@@ -82,6 +82,7 @@ mod tests {
         assert_eq!(read.unwrap(), HashMap::from([("SOUK_LISTEN".to_owned(), "127.0.0.1:1".to_owned())]));
     }
 
+    // Proves: operations.configuration
     #[test]
     fn a_mistyped_variable_is_refused_with_the_nearest_name() {
         for (mistyped, nearest) in [

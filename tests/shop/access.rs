@@ -247,6 +247,7 @@ fn example_body(document: &Value, operation: &Value) -> Value {
     schema["example"].clone()
 }
 
+// Proves: edge.access-table
 #[tokio::test(flavor = "multi_thread")]
 async fn every_identity_has_access_to_exactly_its_operations() {
     let shop = Shop::start(&[NO_LIMITS]).await;
@@ -256,6 +257,7 @@ async fn every_identity_has_access_to_exactly_its_operations() {
     compare(&matrix.await);
 }
 
+// Proves: edge.access-table
 #[tokio::test(flavor = "multi_thread")]
 async fn access_through_a_gateway_is_the_same() {
     // Redis tells the gateway which sessions have ended.

@@ -17,6 +17,7 @@ fn run(folder: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?} {}", String::from_utf8_lossy(&output.stderr));
 }
 
+// Proves: operations.command-line
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_without_a_shop_give_advice_that_works() {
     let scratch = tempfile::tempdir().unwrap();

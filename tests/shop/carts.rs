@@ -28,6 +28,7 @@ async fn empty_cart(shop: &Shop, customer: &str) -> u64 {
     units
 }
 
+// Proves: cart.merge-once
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_merges_of_one_cart_move_its_units_once() {
     let shop = Shop::start(&[]).await;
@@ -48,6 +49,7 @@ async fn concurrent_merges_of_one_cart_move_its_units_once() {
     }
 }
 
+// Proves: cart.cart-is-emptied
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cart_is_either_ordered_or_merged() {
     let shop = Shop::start(&[]).await;

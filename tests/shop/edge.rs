@@ -30,6 +30,7 @@ fn read_to_end(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+// Proves: edge.slow-clients
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_send_heads_or_bodies_slowly_are_disconnected() {
     let shop = Shop::start(&[]).await;
@@ -52,6 +53,7 @@ async fn clients_that_send_heads_or_bodies_slowly_are_disconnected() {
     assert_eq!(shop.read("/api/products").await.0, 200);
 }
 
+// Proves: edge.unambiguous-requests
 #[tokio::test(flavor = "multi_thread")]
 async fn ambiguous_requests_are_refused() {
     let shop = Shop::start(&[]).await;
@@ -138,6 +140,7 @@ async fn a_too_large_content_length_is_refused_before_the_body() {
     assert_eq!(response, "HTTP/1.1 413");
 }
 
+// Proves: edge.internal-listener
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_and_the_release_gate_are_on_the_internal_listener() {
     let address = format!("127.0.0.1:{}", souk_servers::free_port().unwrap());
@@ -170,6 +173,7 @@ async fn metrics_and_the_release_gate_are_on_the_internal_listener() {
     assert!(metrics.contains("souk_ready"));
 }
 
+// Proves: edge.head-limit
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_or_too_large_headers_are_refused() {
     let shop = Shop::start(&[]).await;
@@ -185,6 +189,7 @@ async fn too_many_or_too_large_headers_are_refused() {
     assert_eq!(shop.send("GET", "/api/orders", &Value::Null, &[("authorization", &token)]).await.0, 401);
 }
 
+// Proves: edge.trusted-proxies
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_through_a_trusted_proxy_are_limited_by_client_address() {
     let shop = Shop::start(&[("SOUK_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
@@ -217,6 +222,7 @@ async fn requests_through_a_trusted_proxy_are_limited_by_client_address() {
     assert_eq!(shop.send("POST", "/api/auth/login", &login, &[]).await.0, 401);
 }
 
+// Proves: edge.trusted-proxies
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_through_an_untrusted_proxy_share_one_limit() {
     let shop = Shop::start(&[]).await;
@@ -242,6 +248,7 @@ async fn requests_through_an_untrusted_proxy_share_one_limit() {
     assert!(ready.contains("SOUK_TRUSTED_PROXIES"), "{ready}");
 }
 
+// Proves: edge.refused-requests-count
 #[tokio::test(flavor = "multi_thread")]
 async fn rejected_requests_count_against_the_limit() {
     let shop = Shop::start(&[("SOUK_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
@@ -268,6 +275,7 @@ async fn rejected_requests_count_against_the_limit() {
     assert_eq!(last, 429);
 }
 
+// Proves: edge.unambiguous-requests
 #[tokio::test(flavor = "multi_thread")]
 async fn single_value_headers_are_refused_if_they_are_sent_twice() {
     let shop = Shop::start(&[]).await;
@@ -291,6 +299,7 @@ async fn single_value_headers_are_refused_if_they_are_sent_twice() {
     assert_eq!(shop.send("GET", "/api/products", &Value::Null, &twice).await.0, 200);
 }
 
+// Proves: edge.cross-origin
 #[tokio::test(flavor = "multi_thread")]
 async fn only_configured_origins_may_send_cross_origin_requests() {
     let shop = Shop::start(&[("SOUK_CORS_ORIGINS", "https://shop.example")]).await;

@@ -33,6 +33,7 @@ fn error_of(folder: &Path, arguments: &[&str]) -> String {
 
 const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
 
+// Proves: platform.damage-is-found
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shop_with_a_missing_or_damaged_log_is_refused_until_a_restore() {
     let scratch = tempfile::tempdir().unwrap();
@@ -184,6 +185,7 @@ async fn a_file_size_limit_stops_writes_but_not_reads_and_loses_no_acknowledged_
     check_accepted_products(shop.kill().await.restart().await, &written).await;
 }
 
+// Proves: operations.full-disk
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_stops_writes_but_not_reads_and_loses_no_acknowledged_event() {
     let Some(disk) = Disk::new() else { return };
@@ -194,6 +196,7 @@ async fn a_full_disk_stops_writes_but_not_reads_and_loses_no_acknowledged_event(
     check_accepted_products(shop.restart().await, &written).await;
 }
 
+// Proves: operations.full-disk
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_only_file_system_stops_writes_but_not_reads_and_loses_no_acknowledged_event() {
     let Some(disk) = Disk::new() else { return };

@@ -166,6 +166,7 @@ pub(crate) async fn create_customer(shop: &Shop) -> Person {
     zoe
 }
 
+// Proves: users.erasure-everywhere
 #[tokio::test(flavor = "multi_thread")]
 async fn no_file_holds_data_of_an_erased_customer() {
     let shop = Shop::start(&[]).await;
@@ -218,6 +219,7 @@ async fn no_file_holds_data_of_an_erased_customer() {
 /// Limit of passes of one fail point in an erasure.
 const PASSES_MAX: u32 = 20;
 
+// Proves: users.erasure-completes
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erasure_completes_after_a_kill_at_any_step() {
     for place in [
@@ -285,6 +287,7 @@ async fn is_killed_while_erasing(place: &str, pass: u32) -> bool {
     was_killed
 }
 
+// Proves: users.erasure-everywhere
 #[tokio::test(flavor = "multi_thread")]
 async fn no_file_holds_data_of_an_erased_guest() {
     let shop = Shop::start(&[]).await;
@@ -307,6 +310,7 @@ async fn no_file_holds_data_of_an_erased_guest() {
     assert_eq!(traces(shop.stop().path()), Vec::<String>::new());
 }
 
+// Proves: users.erasure-completes
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guests_erasure_completes_after_a_kill_at_any_step() {
     for place in ["log-after-commit", "person-key-before-erasure", "person-key-destroyed"] {

@@ -30,6 +30,7 @@ async fn sign_up(gateway: &Gateway, email: &str) -> (String, String) {
     (format!("Bearer {}", text("accessToken")), text("refreshToken"))
 }
 
+// Proves: edge.internal-listener
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_serves_metrics_and_callbacks_on_its_internal_listener() {
     let address = format!("127.0.0.1:{}", souk_servers::free_port().unwrap());
@@ -145,6 +146,7 @@ async fn a_gateway_is_ready_while_one_of_its_upstreams_responds() {
     drop((commands, queries));
 }
 
+// Proves: edge.shared-rate-limits
 #[tokio::test(flavor = "multi_thread")]
 async fn two_gateways_with_one_redis_share_the_limits() {
     let shop = Shop::start(&BEHIND_GATEWAY).await;
@@ -177,6 +179,7 @@ async fn two_gateways_with_one_redis_share_the_limits() {
     assert!(passed >= 1_200.0 && passed <= allowed * 1.02, "{passed} of {allowed}");
 }
 
+// Proves: sign-in.sign-out
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signed_out_session_is_refused_by_every_gateway_even_while_redis_is_down() {
     let mut redis = Redis::start().unwrap();

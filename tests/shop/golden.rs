@@ -289,6 +289,7 @@ fn by_key(items: impl Iterator<Item = Value>, key: &str) -> BTreeMap<String, Val
     items.map(|item| (item[key].as_str().unwrap().to_owned(), item)).collect()
 }
 
+// Proves: platform.old-data-opens
 #[tokio::test(flavor = "multi_thread")]
 async fn a_data_folder_of_an_earlier_commit_opens() {
     for archive in Golden::archives() {
@@ -303,6 +304,7 @@ async fn a_data_folder_of_an_earlier_commit_opens() {
     }
 }
 
+// Proves: platform.old-data-opens
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_of_an_earlier_commit_can_be_restored() {
     for archive in Golden::archives() {
@@ -317,6 +319,7 @@ async fn a_backup_of_an_earlier_commit_can_be_restored() {
     }
 }
 
+// Proves: platform.old-data-opens
 #[tokio::test(flavor = "multi_thread")]
 async fn open_orders_of_an_earlier_commit_go_on() {
     for archive in Golden::archives() {

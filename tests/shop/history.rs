@@ -16,6 +16,7 @@ fn add_positions(nodes: &Value, into: &mut BTreeSet<u64>) {
     }
 }
 
+// Proves: platform.causation-tree
 #[tokio::test(flavor = "multi_thread")]
 async fn all_events_of_a_checkout_form_one_causation_tree() {
     let shop = Shop::start(&[]).await;
@@ -83,6 +84,7 @@ fn find(nodes: &Value, position: u64) -> Option<Value> {
     })
 }
 
+// Proves: platform.time-travel
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_and_its_state_are_shown_for_a_position_or_a_time() {
     let shop = Shop::start(&[]).await;
@@ -117,6 +119,7 @@ fn run(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+// Proves: platform.backup
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_under_load_can_be_restored_and_its_stock_balances() {
     let shop = Shop::start(&[]).await;

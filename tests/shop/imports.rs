@@ -81,6 +81,7 @@ fn contents(data: &Path) -> Vec<Value> {
     contents
 }
 
+// Proves: products.import-refused-lines
 #[test]
 fn refused_rows_are_reported_with_their_line_numbers() {
     let files = ImportFolder::new();
@@ -102,6 +103,7 @@ fn refused_rows_are_reported_with_their_line_numbers() {
     }
 }
 
+// Proves: products.import-error-file
 #[test]
 fn the_error_file_has_the_refused_rows_unchanged_and_can_be_imported_when_corrected() {
     let files = ImportFolder::new();
@@ -141,6 +143,7 @@ fn correct(bytes: &[u8], oops: &[u8], is_utf16: bool) -> Vec<u8> {
     corrected
 }
 
+// Proves: products.import-encodings
 #[test]
 fn bytes_that_are_not_utf_8_are_refused_unless_an_encoding_is_given() {
     let files = ImportFolder::new();
@@ -189,6 +192,7 @@ fn a_file_with_a_wrong_header_changes_nothing_and_has_one_message() {
     }
 }
 
+// Proves: products.import-formats
 #[test]
 fn spreadsheets_are_read_with_their_separators_decimal_signs_and_booleans() {
     let files = ImportFolder::new();
@@ -210,6 +214,7 @@ fn spreadsheets_are_read_with_their_separators_decimal_signs_and_booleans() {
     }
 }
 
+// Proves: products.import-beside-a-server
 #[tokio::test(flavor = "multi_thread")]
 async fn a_price_list_changes_only_prices_with_and_without_a_server() {
     let shop = Shop::start(&[]).await;
@@ -267,6 +272,7 @@ fn a_file_from_a_pipe_is_imported() {
     assert_eq!(files.prices(), [("Lamp".to_owned(), 1)]);
 }
 
+// Proves: products.import-template
 #[test]
 fn templates_can_be_imported_unchanged() {
     let files = ImportFolder::new();
@@ -283,6 +289,7 @@ fn templates_can_be_imported_unchanged() {
     assert_eq!((contents.len(), &contents[0]["active"]), (1, &json!(false)), "{contents:?}");
 }
 
+// Proves: products.import-changes-what-differs
 #[test]
 fn a_repeated_import_writes_only_missing_rows() {
     let files = ImportFolder::new();
@@ -410,6 +417,7 @@ async fn a_row_that_contradicts_an_earlier_row_of_its_product_is_refused() {
     assert_eq!((lamp["name"].as_str(), prices), (Some("One"), [2, 1]));
 }
 
+// Proves: products.import-dry-run
 #[test]
 fn a_dry_run_creates_no_folder_and_an_import_reports_a_new_shop() {
     let files = ImportFolder::new();

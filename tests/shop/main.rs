@@ -46,6 +46,7 @@ async fn stock_of(shop: &Shop, sku: &str) -> (i64, i64) {
     (stock["onHand"].as_i64().unwrap(), stock["reserved"].as_i64().unwrap())
 }
 
+// Proves: orders.checkout
 #[tokio::test(flavor = "multi_thread")]
 async fn a_confirmed_order_is_paid_and_reduces_the_stock() {
     let shop = Shop::start(&[]).await;
@@ -58,6 +59,7 @@ async fn a_confirmed_order_is_paid_and_reduces_the_stock() {
     assert_eq!(stock_of(&shop, "LAMP").await, (7, 0));
 }
 
+// Proves: inventory.never-oversold
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_orders_never_sell_more_than_the_stock() {
     let shop = Shop::start(&[]).await;
@@ -73,6 +75,7 @@ async fn concurrent_orders_never_sell_more_than_the_stock() {
     assert_eq!(order["reason"]["code"], "insufficient-stock");
 }
 
+// Proves: orders.undo
 #[tokio::test(flavor = "multi_thread")]
 async fn a_declined_order_releases_its_reservations() {
     let shop = Shop::start(&[]).await;
@@ -82,6 +85,7 @@ async fn a_declined_order_releases_its_reservations() {
     assert_eq!(stock_of(&shop, "LAMP").await, (5, 0));
 }
 
+// Proves: orders.timeout
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_of_a_timed_out_order_is_voided() {
     let shop = Shop::start(&[("SOUK_PAYMENT_TIMEOUT_S", "1")]).await;
@@ -99,6 +103,7 @@ async fn a_payment_of_a_timed_out_order_is_voided() {
     assert_eq!(shop.get(&format!("/api/payments/{payment}")).await.1["status"], "CANCELLED");
 }
 
+// Proves: orders.cancel-restocks-and-refunds
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_order_is_refunded_and_restocked() {
     let shop = Shop::start(&[]).await;
@@ -112,6 +117,7 @@ async fn a_cancelled_order_is_refunded_and_restocked() {
     shop.wait_until(&format!("/api/orders/{id}"), |order| order["payment"]["status"] == "REFUNDED").await;
 }
 
+// Proves: orders.crash-safe
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_and_stock_balance_after_kills_and_restarts() {
     let mut shop = Shop::start(&[]).await;
@@ -142,6 +148,7 @@ async fn orders_and_stock_balance_after_kills_and_restarts() {
     }
 }
 
+// Proves: operations.one-shop-per-folder
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_shop_on_the_same_folder_is_refused() {
     let shop = Shop::start(&[]).await;
@@ -175,6 +182,7 @@ async fn the_shop_disables_huge_pages() {
     assert!(status.lines().any(|line| line.split_whitespace().eq(["THP_enabled:", "0"])), "{status}");
 }
 
+// Proves: operations.command-line
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_command_line_is_refused_with_the_reason() {
     let folder = Shop::start(&[]).await.stop();

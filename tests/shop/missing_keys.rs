@@ -30,6 +30,7 @@ fn remove(folder: &Path, name: &str) {
     }
 }
 
+// Proves: platform.missing-keys
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shop_without_its_person_keys_opens_only_with_without_keys() {
     let shop = Shop::start(&[]).await;

@@ -18,6 +18,7 @@ pub(crate) async fn place_guest_order(shop: &Shop) -> Value {
     placed
 }
 
+// Proves: users.guest-orders-are-linked
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guests_order_placed_after_the_address_was_verified_is_linked_to_the_account() {
     let shop = Shop::start(&[]).await;
@@ -32,6 +33,7 @@ async fn a_guests_order_placed_after_the_address_was_verified_is_linked_to_the_a
     assert_eq!(own["items"][0]["shippingAddress"]["line1"], SECRETS[2], "{own}");
 }
 
+// Proves: users.guest-orders-are-linked
 #[tokio::test(flavor = "multi_thread")]
 async fn guest_orders_are_linked_to_the_account_when_its_address_is_verified() {
     let shop = Shop::start(&[]).await;
@@ -59,6 +61,7 @@ async fn guest_orders_are_linked_to_the_account_when_its_address_is_verified() {
     assert_eq!(traces(shop.stop().path()), Vec::<String>::new());
 }
 
+// Proves: users.erasure-survives-restores
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_copy_of_the_keys_does_not_undo_an_erasure() {
     let shop = Shop::start(&[]).await;
@@ -81,6 +84,7 @@ async fn an_older_copy_of_the_keys_does_not_undo_an_erasure() {
     assert_eq!(order["shippingAddress"], Value::Null);
 }
 
+// Proves: users.erasure-survives-restores
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_log_does_not_undo_an_erasure() {
     let shop = Shop::start(&[]).await;
@@ -108,6 +112,7 @@ async fn an_older_log_does_not_undo_an_erasure() {
     assert_ne!(new_account.id, zoe.id);
 }
 
+// Proves: sign-in.sign-out
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signed_out_session_is_refused_after_a_restart() {
     let shop = Shop::start(&[]).await;
@@ -120,6 +125,7 @@ async fn a_signed_out_session_is_refused_after_a_restart() {
     assert_eq!(shop.send("POST", "/api/auth/refresh", &logout, &[]).await.0, 401);
 }
 
+// Proves: sign-in.signing-keys
 #[tokio::test(flavor = "multi_thread")]
 async fn token_keys_can_be_rotated_beside_a_running_shop_and_removed_at_once() {
     let shop = Shop::start(&[]).await;

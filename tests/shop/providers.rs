@@ -40,6 +40,7 @@ async fn sign_in(shop: &Shop, login: &str, query: &str) -> Page {
     pages.await.unwrap()
 }
 
+// Proves: sign-in.provider-sign-in
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_signs_in_through_a_provider_and_gets_a_new_account_after_an_erasure() {
     let (shop, mut provider) = shop_and_provider().await;

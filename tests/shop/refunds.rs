@@ -29,6 +29,7 @@ async fn dead_letters(shop: &Shop, number: usize) -> Vec<Value> {
     shop.get(DEAD_LETTERS).await.1["items"].as_array().unwrap().clone()
 }
 
+// Proves: payments.refused-refund-is-a-debt
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_refund_is_owed_until_a_retry_succeeds() {
     let shop = Shop::start(&[]).await;

@@ -41,6 +41,7 @@ async fn tamper(folder: &std::path::Path, sql: &str) {
     pool.close().await;
 }
 
+// Proves: platform.rebuild-beside-the-shop
 #[tokio::test(flavor = "multi_thread")]
 async fn read_models_are_rebuilt_compared_and_switched_beside_a_running_shop() {
     let shop = Shop::start(&[]).await;
@@ -65,6 +66,7 @@ async fn read_models_are_rebuilt_compared_and_switched_beside_a_running_shop() {
     assert_eq!((code, &printed[0]["different"]), (Some(0), &json!(0)), "{printed:?}");
 }
 
+// Proves: platform.rebuild-beside-the-shop
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_row_is_found_with_its_events_and_corrected_by_a_rebuild() {
     let shop = Shop::start(&[]).await;
@@ -93,6 +95,7 @@ async fn a_wrong_row_is_found_with_its_events_and_corrected_by_a_rebuild() {
     assert_eq!(lines(folder.path(), &["replay", "--verify"]).0, Some(0));
 }
 
+// Proves: platform.rebuild-continues
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_rebuild_continues_at_its_checkpoint() {
     let shop = Shop::start(&[]).await;
@@ -120,6 +123,7 @@ async fn a_killed_rebuild_continues_at_its_checkpoint() {
     assert_eq!(printed[0]["different"], 0);
 }
 
+// Proves: platform.rebuild-for-a-position
 #[tokio::test(flavor = "multi_thread")]
 async fn read_models_can_be_built_for_a_position_or_a_time() {
     let shop = Shop::start(&[]).await;
@@ -163,6 +167,7 @@ async fn append_event(folder: &std::path::Path, stream: StreamName, event_type: 
     log.append(append).await.unwrap();
 }
 
+// Proves: platform.parked-rows
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreadable_event_parks_only_its_order() {
     let shop = Shop::start(&[]).await;
@@ -329,6 +334,7 @@ async fn waiting_events_do_not_overwrite_newer_rows_of_another_stream() {
     assert!(parked.iter().all(|item| item["owner"] != "variants"), "{parked:?}");
 }
 
+// Proves: platform.new-version-first
 #[tokio::test(flavor = "multi_thread")]
 async fn read_models_of_a_new_version_are_built_before_the_shop_is_ready() {
     let shop = Shop::start(&[]).await;

@@ -67,6 +67,7 @@ impl Authority {
     }
 }
 
+// Proves: edge.verified-tls
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_speaks_tls_to_the_shop_and_to_redis() {
     let authority = Authority::new();
@@ -93,6 +94,7 @@ async fn a_gateway_speaks_tls_to_the_shop_and_to_redis() {
     gateway.wait_until("/health/ready", |text| text == "ready").await;
 }
 
+// Proves: edge.verified-tls
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_with_a_wrong_name_or_an_unknown_authority_is_refused() {
     let authority = Authority::new();

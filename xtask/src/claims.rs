@@ -44,24 +44,35 @@ fn claim(row: &str) -> Claim {
     Claim { threat: cells[0].trim().to_owned(), shown_by: code.collect() }
 }
 
-/// Returns the names of the test functions in a source file. Each has an attribute that ends in `test]` or
-/// `test(…)]` above it.
-pub(crate) fn tests_in(source: &str) -> BTreeSet<String> {
-    let mut tests = BTreeSet::new();
-    let mut is_test = false;
-    for line in source.lines().map(str::trim) {
+/// Reader of the lines of a source file that finds test functions. Each has an attribute that ends in `test]`
+/// or `test(…)]` above it.
+#[derive(Default)]
+pub(crate) struct TestLines {
+    is_test: bool,
+}
+
+impl TestLines {
+    /// Reads the next line. Returns the name of the test function that begins on it.
+    pub(crate) fn read(&mut self, line: &str) -> Option<String> {
+        let line = line.trim();
         if line.starts_with("#[") {
             let attribute = line.trim_start_matches("#[").split(['(', ']']).next().unwrap_or_default();
-            is_test |= attribute == "test" || attribute.ends_with("::test");
-        } else if let Some((_, rest)) = line.split_once("fn ").filter(|_| is_test) {
-            tests.extend(rest.split(['(', '<']).next().map(str::to_owned));
-            is_test = false;
+            self.is_test |= attribute == "test" || attribute.ends_with("::test");
+        } else if let Some((_, rest)) = line.split_once("fn ").filter(|_| self.is_test) {
+            self.is_test = false;
+            return rest.split(['(', '<']).next().map(str::to_owned);
         } else if !line.is_empty() && !line.starts_with("//") {
             // The attribute belongs to an item that is not a function.
-            is_test = false;
+            self.is_test = false;
         }
+        None
     }
-    tests
+}
+
+/// Returns the names of the test functions in a source file.
+pub(crate) fn tests_in(source: &str) -> BTreeSet<String> {
+    let mut lines = TestLines::default();
+    source.lines().filter_map(|line| lines.read(line)).collect()
 }
 
 /// Returns the tests that a row names, and a finding for each unknown name and for a row without tests.

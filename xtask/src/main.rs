@@ -17,6 +17,7 @@ mod mutants;
 mod python;
 mod readme;
 mod real_data;
+mod rules;
 mod schemathesis;
 mod shop;
 mod test_run;
@@ -48,6 +49,8 @@ enum Command {
     Engines(engines::EnginesOptions),
     /// Prints the figures of the source beside the values to keep.
     Tidy(figures::TidyOptions),
+    /// Writes docs/RULES.md: each rule of the shop with the tests that prove it.
+    Rules,
     /// Plants known bugs in a copy of the source; the simulation must find each.
     Mutants(mutants::MutantOptions),
     /// Fuzzes all parsers of outside input.
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Command::Trial(Trial::Abuse(options)) => trial::abuse::run(&options),
         Command::Engines(options) => engines::run(&options),
         Command::Tidy(options) => figures::run(&options),
+        Command::Rules => rules::write(),
         Command::Mutants(options) => mutants::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Schemathesis(options) => schemathesis::run(&options),

@@ -56,6 +56,7 @@ mod tests {
         }
     }
 
+    // Proves: sign-in.return-paths
     #[test]
     fn every_spelling_of_a_path_to_another_site_is_refused() {
         for path in [

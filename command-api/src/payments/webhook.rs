@@ -257,6 +257,7 @@ fn stream_of(provider_payment_id: &str) -> StreamName {
 mod tests {
     use super::*;
 
+    // Proves: payments.webhook-signature
     #[test]
     fn a_webhook_to_a_shop_without_a_secret_is_refused_with_the_reason() {
         let refused = check_signature(None, &HeaderMap::new(), b"{}").unwrap_err();

@@ -193,6 +193,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
+    // Proves: cart.cart-lines
     #[test]
     fn a_cart_holds_the_units_that_the_model_predicts(acts in prop::collection::vec(act(), 1..60)) {
         let mut state = CartState::default();
@@ -287,6 +288,7 @@ impl Carts {
 proptest! {
     /// The guest's cart gives its lines to the cart of one of two customers, which takes them in. The merge
     /// can be interrupted anywhere, and the guest continues in the meantime.
+    // Proves: cart.merge-once
     #[test]
     fn a_merge_neither_loses_nor_duplicates_units(steps in prop::collection::vec(step(), 1..16)) {
         let mut carts = Carts::default();

@@ -111,6 +111,7 @@ fn full() -> Vec<CartEvent> {
     (0..u16::try_from(LINES_MAX).unwrap()).map(|n| added(n, 1, 1)).collect()
 }
 
+// Proves: cart.cart-lines
 #[test]
 fn units_of_a_line_add_up_at_the_newer_price() {
     given::<Cart>(&[]).when(&add(1, 2, 3)).then(&[added(1, 2, 3)]);
@@ -119,6 +120,7 @@ fn units_of_a_line_add_up_at_the_newer_price() {
     assert_eq!((line.quantity, line.unit_price), (3, pounds(4)));
 }
 
+// Proves: cart.cart-limits
 #[test]
 fn a_line_has_between_one_and_the_maximum_number_of_units() {
     given::<Cart>(&[]).when(&add(1, 0, 3)).then_refused("quantity-limit");
@@ -286,6 +288,7 @@ fn clearing_removes_every_line_and_forgets_the_last_order() {
     given::<Cart>(&ordered).when(&check_out(&lines)).then_refused("cart-empty");
 }
 
+// Proves: cart.cart-limits
 #[test]
 fn a_full_cart_accepts_more_units_but_no_more_lines() {
     let next = u16::try_from(LINES_MAX).unwrap();
@@ -294,6 +297,7 @@ fn a_full_cart_accepts_more_units_but_no_more_lines() {
     assert_eq!(refused(&full(), &[line(0, 1, 1), line(next, 1, 1)]), Some("cart-full"));
 }
 
+// Proves: cart.cart-is-emptied
 #[test]
 fn ordering_empties_the_cart() {
     let lines = [line(1, 2, 3)];
@@ -314,6 +318,7 @@ fn an_order_must_have_exactly_the_lines_of_the_cart() {
     given::<Cart>(&[added(1, 2, 3)]).when(&check_out(&split)).then_refused("cart-changed");
 }
 
+// Proves: orders.second-click
 #[test]
 fn a_second_checkout_within_a_minute_returns_the_same_order() {
     let lines = [line(1, 2, 3)];
@@ -357,6 +362,7 @@ fn the_most_expensive_cart_is_refused_without_an_overflow() {
     assert_eq!(errors[0].code, "total-too-large");
 }
 
+// Proves: cart.lines-come-back
 #[test]
 fn the_lines_of_a_failed_order_are_put_back_once() {
     let lines = [line(1, 2, 3)];
@@ -411,6 +417,7 @@ fn a_product_with_exactly_one_line_is_found_by_its_id() {
     assert_eq!(both.line_of_product(ProductId(Uuid::from_u128(1))), None);
 }
 
+// Proves: cart.cart-limits
 #[test]
 fn the_total_of_a_cart_is_limited_like_that_of_an_order() {
     let highest_price = TOTAL_MINOR_MAX / 100;

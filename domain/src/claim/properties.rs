@@ -21,6 +21,8 @@ fn act() -> impl Strategy<Value = Act> {
 
 proptest! {
     /// Claims and releases of any owner and epoch arrive in any order, late ones too.
+    // Proves: sign-in.one-account-per-address
+    // Proves: products.one-owner-per-sku
     #[test]
     fn a_key_has_one_owner_at_most(acts in prop::collection::vec(act(), 1..30)) {
         let mut claim = History::<Claim>::default();

@@ -34,6 +34,7 @@ fn a_free_key_belongs_to_the_first_owner_that_claims_it() {
     given::<Claim>(&[]).when(&claim("product-a")).then(&[claimed("product-a")]);
 }
 
+// Proves: products.one-owner-per-sku
 #[test]
 fn the_owner_may_claim_again_and_others_may_not() {
     given::<Claim>(&[claimed("product-a")]).when(&claim("product-a")).then_nothing();

@@ -10,7 +10,7 @@ use super::event::{Placed, Reason, ReasonCode, Reversal};
 use super::tests::{ORDER, assembled, delivered, line, sku};
 use super::*;
 use crate::history::History;
-use crate::names::{CustomerId, Sku};
+use crate::{CustomerId, Sku};
 
 /// Status changes that an event may cause.
 const TRANSITIONS: [(OrderStatus, OrderStatus); 11] = [
@@ -78,6 +78,7 @@ impl GivenBack {
 proptest! {
     /// An order begins once, its status moves only along the transitions, and it belongs to one customer at
     /// most. A repeated command appends nothing, except an address or a return.
+    // Proves: orders.status-transitions
     #[test]
     fn an_order_moves_only_along_its_transitions(commands in prop::collection::vec(command(), 0..60)) {
         let mut order = History::<Order>::default();
@@ -106,6 +107,7 @@ proptest! {
 
     /// Cancellations and returns never give back more units or money than were sold. An order that ended
     /// after its confirmation gave back everything, but no money if it was paid outside the shop.
+    // Proves: orders.returns-at-most-sold
     #[test]
     fn an_order_gives_back_at_most_what_was_sold(commands in prop::collection::vec(command(), 0..60)) {
         let mut order = History::<Order>::default();
@@ -137,6 +139,7 @@ proptest! {
 
     /// Compares returns with a simple model: the units that the buyer still has. No sequence of returns takes
     /// back more units than were sold, and the refunds of all returns together are exactly the total.
+    // Proves: orders.returns-at-most-sold
     #[test]
     fn all_returns_together_refund_the_total(
         lines in prop::collection::vec((0..4_u8, 1..5_u32, 0..900_i64), 1..8),

@@ -92,6 +92,7 @@ fn returned(lines: &[(&str, u32)], refund: i64, complete: bool) -> OrderEvent {
     Returned { reversal: Reversal { id, lines: lines.collect(), refund }, complete, value }.into()
 }
 
+// Proves: orders.merged-lines
 #[test]
 fn lines_of_one_sku_and_one_price_are_merged_and_a_sku_is_reserved_once() {
     let draft =
@@ -101,6 +102,7 @@ fn lines_of_one_sku_and_one_price_are_merged_and_a_sku_is_reserved_once() {
     assert_eq!(draft.total, Money::new(1_100, Currency::GBP));
 }
 
+// Proves: orders.order-limits
 #[test]
 fn a_draft_reports_all_errors_at_once_with_their_fields() {
     let euros = OrderLine { unit_price: Money::new(1, Currency::EUR), ..line("C", 1, 1) };
@@ -116,6 +118,7 @@ fn a_draft_reports_all_errors_at_once_with_their_fields() {
     assert_eq!(found, expected);
 }
 
+// Proves: orders.order-limits
 #[test]
 fn a_draft_has_limits_for_its_number_of_lines_and_its_total() {
     assert_eq!(assembled(Vec::new()).unwrap_err()[0].pointer, "/lines");
@@ -134,6 +137,7 @@ fn an_order_code_has_a_fixed_form_without_ambiguous_letters() {
     assert!(!code[3..].contains(['I', 'L', 'O', 'U']), "{code}");
 }
 
+// Proves: orders.placed-once
 #[test]
 fn an_order_is_placed_once() {
     let OrderEvent::Placed(event) = placed() else { unreachable!() };
@@ -143,6 +147,7 @@ fn an_order_is_placed_once() {
     given::<Order>(&[]).when(&cancel()).then_refused("order-not-found");
 }
 
+// Proves: orders.cancel-before-confirmation
 #[test]
 fn a_cancellation_before_confirmation_takes_effect_at_the_confirmation() {
     let requested =
@@ -154,6 +159,7 @@ fn a_cancellation_before_confirmation_takes_effect_at_the_confirmation() {
     given::<Order>(&[placed(), awaited(), requested()]).when(&confirm).then(&both);
 }
 
+// Proves: orders.cancel-restocks-and-refunds
 #[test]
 fn a_confirmed_order_is_cancelled_at_once_with_a_reversal() {
     given::<Order>(&[placed(), awaited(), confirmed()]).when(&cancel()).then(&[cancelled(Some(1_100))]);
@@ -195,6 +201,7 @@ fn a_failure_ends_an_order_once_and_never_ends_a_confirmed_order() {
     assert_eq!(fold::<Order>(&history).status(), Some(OrderStatus::TimedOut));
 }
 
+// Proves: orders.ship-once
 #[test]
 fn only_a_confirmed_order_is_shipped_and_only_once() {
     let ship = |tracking: &str| OrderCommand::Ship { carrier: "post".into(), tracking: tracking.into() };
@@ -207,6 +214,7 @@ fn only_a_confirmed_order_is_shipped_and_only_once() {
     given::<Order>(&delivered()[..4]).when(&address).then_refused("order-not-changeable");
 }
 
+// Proves: orders.returns-dearest-first
 #[test]
 fn the_most_expensive_units_of_a_sku_are_returned_first() {
     given::<Order>(&delivered()).when(&give_back(&[("A", 2)])).then(&[returned(&[("A", 2)], 600, false)]);
@@ -218,6 +226,7 @@ fn the_most_expensive_units_of_a_sku_are_returned_first() {
     given::<Order>(&delivered()[..3]).when(&give_back(&rest)).then_refused("order-not-returnable");
 }
 
+// Proves: orders.returns-undelivered
 #[test]
 fn goods_can_be_returned_before_the_order_is_marked_as_delivered() {
     let all = [("A", 3), ("B", 2)];
@@ -227,6 +236,7 @@ fn goods_can_be_returned_before_the_order_is_marked_as_delivered() {
     given::<Order>(&partly).when(&OrderCommand::Deliver).then(&[Delivered {}.into()]);
 }
 
+// Proves: orders.paid-outside
 #[test]
 fn a_return_of_an_order_paid_outside_has_a_value_but_no_refund() {
     let mut history = delivered();
@@ -242,6 +252,7 @@ fn a_return_of_an_order_paid_outside_has_a_value_but_no_refund() {
     given::<Order>(&partly).when(&give_back(&rest)).then(&[back(&rest, 500, true)]);
 }
 
+// Proves: orders.correct-shipment
 #[test]
 fn a_shipment_can_be_corrected_until_all_goods_are_returned() {
     let correct = |carrier: Option<&str>, tracking: Option<&str>| OrderCommand::CorrectShipment {
@@ -285,6 +296,7 @@ fn a_draft_is_decoded_as_it_was_encoded() {
     assert_eq!(Parts::example(ORDER).pay_by - SignedDuration::from_secs(900), noon());
 }
 
+// Proves: orders.ship-needs-an-address
 #[test]
 fn an_order_whose_buyer_is_erased_is_not_shipped_until_it_has_a_new_address() {
     let parts = Parts { shipping_address: Some(Address::default()), ..Parts::example(ORDER) };

@@ -33,6 +33,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 }
 
 proptest! {
+    // Proves: orders.notes
     #[test]
     fn notes_agree_with_the_model(acts in acts()) {
         let mut state = OrderNotesState::default();

@@ -13,7 +13,7 @@ use super::tests::{
 };
 use super::*;
 use crate::history::History;
-use crate::names::{DebtId, RefundId, VoidId};
+use crate::{DebtId, RefundId, VoidId};
 
 /// Returns any command of a payment. The ids 0 to 2 are those of requested refunds. The other ids are those
 /// that retries and refunds of an abandoned payment derive from their command.
@@ -102,6 +102,7 @@ proptest! {
     /// The money paid out never exceeds the money received, for all commands in any order. After the payment
     /// was abandoned, all its money is refunded, is being refunded, was paid back in another way, or is owed,
     /// until a debt is withdrawn.
+    // Proves: payments.money-out-within-money-in
     #[test]
     fn money_out_never_exceeds_money_in(commands in prop::collection::vec(any_command(), 1..60)) {
         let mut state = PaymentState::default();
@@ -131,6 +132,8 @@ proptest! {
 
     /// Money is captured once, and only after its authorization. Each refund is refunded once, however often
     /// it was tried; every other success is recorded as doubled. An answer that arrives again changes nothing.
+    // Proves: payments.answers-count-once
+    // Proves: payments.doubled-refund
     #[test]
     fn each_answer_of_the_provider_counts_once(
         commands in prop::collection::vec((any_command(), 0..3_usize), 1..60),

@@ -109,6 +109,7 @@ fn refund_requested(amount: Money) -> PaymentEvent {
     .into()
 }
 
+// Proves: payments.another-attempt
 #[test]
 fn another_attempt_is_allowed_only_after_a_decline() {
     given::<Payment>(&[]).when(&request("tok_ok")).then(&[requested(1)]);
@@ -121,6 +122,7 @@ fn another_attempt_is_allowed_only_after_a_decline() {
     given::<Payment>(&closed).when(&request("tok_ok")).then_refused("payment-closed");
 }
 
+// Proves: payments.answers-count-once
 #[test]
 fn repeated_and_late_answers_change_nothing() {
     given::<Payment>(&[requested(1), authorized()]).when(&record_authorized()).then_nothing();
@@ -134,6 +136,8 @@ fn an_authorization_after_a_failure_is_recorded() {
     given::<Payment>(&[requested(1), failed()]).when(&record_authorized()).then(&[authorized()]);
 }
 
+// Proves: orders.timeout
+// Proves: payments.abandoned-payment
 #[test]
 fn an_authorization_of_an_abandoned_payment_is_voided() {
     let late = [authorized(), void_requested()];
@@ -160,6 +164,7 @@ fn a_failure_after_the_payment_was_abandoned_leaves_it_cancelled() {
     assert_eq!(fold::<Payment>(&history).status(), Some(PaymentStatus::Cancelled));
 }
 
+// Proves: payments.earlier-attempts
 #[test]
 fn a_late_hold_of_a_failed_attempt_is_voided_and_the_current_hold_stays() {
     let late = record_authorized_of(1, "late");
@@ -172,6 +177,7 @@ fn a_late_hold_of_a_failed_attempt_is_voided_and_the_current_hold_stays() {
     assert!(fold::<Payment>(&history).is_held());
 }
 
+// Proves: payments.earlier-attempts
 #[test]
 fn a_late_failure_of_an_earlier_attempt_does_not_fail_the_current_one() {
     let history = [requested(1), failed(), requested(2)];
@@ -224,6 +230,7 @@ fn an_abandoned_payment_records_the_failure_of_its_open_attempt_once() {
     given::<Payment>(&[requested(1), failed(), cancelled()]).when(&record_failed()).then_nothing();
 }
 
+// Proves: payments.abandoned-payment
 #[test]
 fn a_capture_of_an_abandoned_payment_is_refunded() {
     let state = fold::<Payment>(&[requested(1), authorized(), cancelled(), void_requested()]);
@@ -239,6 +246,7 @@ fn a_declined_payment_stays_failed_when_it_is_abandoned() {
     assert_eq!(state.status(), Some(PaymentStatus::Failed));
 }
 
+// Proves: payments.money-out-within-money-in
 #[test]
 fn refunds_never_exceed_the_captured_amount() {
     let paid = [requested(1), authorized(), captured()];

@@ -101,6 +101,8 @@ fn texts(skus: &BTreeSet<u8>) -> Vec<String> {
 proptest! {
     /// Each SKU occurs once. Every SKU that the product gives up is in the event and ends the epoch, and a
     /// write of another epoch changes nothing. A withdrawn product stays withdrawn.
+    // Proves: products.interrupted-writes
+    // Proves: products.withdrawing
     #[test]
     fn a_product_owns_exactly_the_skus_of_its_last_content(acts in prop::collection::vec(act(), 1..25)) {
         let mut product = History::<Product>::default();

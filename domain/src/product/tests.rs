@@ -60,6 +60,7 @@ fn a_product_is_created_once() {
     given::<Product>(&[created(lamp())]).when(&create(other)).then_refused("product-exists");
 }
 
+// Proves: products.replacing
 #[test]
 fn replacing_the_content_records_the_removed_skus() {
     let next = content("Lamp", vec![variant("L2", 700), variant("L3", 900)]);
@@ -67,11 +68,13 @@ fn replacing_the_content_records_the_removed_skus() {
     given::<Product>(&[created(lamp())]).when(&replace(next)).then(&[changed.into()]);
 }
 
+// Proves: common.unchanged-write
 #[test]
 fn replacing_with_the_same_content_does_nothing() {
     given::<Product>(&[created(lamp())]).when(&replace(lamp())).then_nothing();
 }
 
+// Proves: products.interrupted-writes
 #[test]
 fn a_write_in_an_epoch_that_has_ended_is_refused() {
     let fence = |text| ProductCommand::Fence { sku: sku(text) };
@@ -89,6 +92,7 @@ fn a_write_in_an_epoch_that_has_ended_is_refused() {
     given::<Product>(&history).when(&replace_in(lamp(), 1)).then(&[again]);
 }
 
+// Proves: products.withdrawing
 #[test]
 fn a_withdrawn_product_stays_withdrawn() {
     let withdrawn: ProductEvent = Withdrawn { removed_skus: vec![sku("L1"), sku("L2")] }.into();
@@ -151,6 +155,7 @@ fn control_characters_are_allowed_in_attribute_values_but_not_in_names() {
     );
 }
 
+// Proves: products.product-limits
 #[test]
 fn texts_are_accepted_up_to_their_limits() {
     let at = |pointer: &str, code| vec![(pointer.to_owned(), code)];
@@ -166,6 +171,7 @@ fn texts_are_accepted_up_to_their_limits() {
     );
 }
 
+// Proves: products.product-limits
 #[test]
 fn attributes_are_limited_and_have_unique_names() {
     let at = |pointer: &str, code| vec![(pointer.to_owned(), code)];
@@ -207,6 +213,7 @@ fn options_are_limited() {
     assert_eq!(one(" ", "M".into()), at("/variants/1/options/ ", "invalid-name"));
 }
 
+// Proves: products.product-limits
 #[test]
 fn a_product_has_between_one_and_the_maximum_number_of_variants() {
     let count = |count| wrong_after(|lamp| lamp.variants = numbered(count, |n| variant(&format!("S{n}"), 0)));
@@ -216,6 +223,7 @@ fn a_product_has_between_one_and_the_maximum_number_of_variants() {
     }
 }
 
+// Proves: products.product-limits
 #[test]
 fn a_price_may_be_zero_but_not_negative() {
     assert_eq!(wrong_after(|lamp| lamp.variants[0].price.amount = 0), []);

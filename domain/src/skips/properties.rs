@@ -18,6 +18,7 @@ fn skip() -> impl Strategy<Value = Skip> {
 proptest! {
     /// An operator repeats decisions, with other reasons. A skip of one row is another decision than the skip
     /// of the same event for all rows.
+    // Proves: platform.parked-retry-or-skip
     #[test]
     fn each_skip_is_recorded_once(skips in prop::collection::vec((skip(), "[ a-b]{0,3}"), 0..80)) {
         let mut history = History::<Skips>::default();

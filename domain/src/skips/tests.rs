@@ -17,6 +17,7 @@ fn skipped(revision: u64) -> SkipsEvent {
     Skipped { skip: skip(revision), reason: "a lost field".to_owned() }.into()
 }
 
+// Proves: platform.parked-retry-or-skip
 #[test]
 fn an_event_is_skipped_once_and_with_a_reason() {
     given::<Skips>(&[]).when(&skip_command(1, " a lost field ")).then(&[skipped(1)]);

@@ -164,6 +164,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
+    // Proves: inventory.never-oversold
     #[test]
     fn stock_is_never_oversold_and_agrees_with_the_model(acts in prop::collection::vec(act(), 1..80)) {
         let mut state = StockState::default();

@@ -36,6 +36,7 @@ fn release(name: &str) -> StockCommand {
     StockCommand::Release { order: order(name) }
 }
 
+// Proves: inventory.reserving
 #[test]
 fn units_are_reserved_while_there_are_enough() {
     given::<Stock>(&[counted(5)]).when(&reserve("a", 5)).then(&[reserved("a", 5)]);
@@ -43,12 +44,14 @@ fn units_are_reserved_while_there_are_enough() {
     given::<Stock>(&[]).when(&reserve("a", 1)).then_refused("insufficient-stock");
 }
 
+// Proves: inventory.reserving-once
 #[test]
 fn reserving_again_for_the_same_order_does_nothing() {
     given::<Stock>(&[counted(5), reserved("a", 3)]).when(&reserve("a", 3)).then_nothing();
     given::<Stock>(&[counted(5), reserved("a", 3)]).when(&reserve("a", 2)).then_refused("reservation-exists");
 }
 
+// Proves: inventory.confirming
 #[test]
 fn confirmed_units_leave_the_shelf_and_cannot_be_released() {
     let confirmed: StockEvent = Confirmed { order: order("a"), quantity: 3 }.into();
@@ -59,6 +62,7 @@ fn confirmed_units_leave_the_shelf_and_cannot_be_released() {
     assert_eq!((state.on_hand(), state.reserved()), (2, 0));
 }
 
+// Proves: inventory.expiry
 #[test]
 fn a_confirmation_of_an_overdue_reservation_is_refused() {
     given::<Stock>(&[counted(5), reserved("a", 3)])
@@ -67,12 +71,14 @@ fn a_confirmation_of_an_overdue_reservation_is_refused() {
         .then_refused("reservation-expired");
 }
 
+// Proves: inventory.releasing
 #[test]
 fn released_units_are_available_again() {
     let released = Released { order: order("a"), quantity: 3 };
     given::<Stock>(&[counted(5), reserved("a", 3)]).when(&release("a")).then(&[released.into()]);
 }
 
+// Proves: inventory.expiry
 #[test]
 fn overdue_reservations_expire_when_another_order_needs_the_units() {
     let expired = Expired { order: order("a"), quantity: 3 };
@@ -91,6 +97,7 @@ fn only_overdue_reservations_expire() {
     given::<Stock>(&history).at(later(61)).when(&StockCommand::ExpireDue).then(&[expired.into()]);
 }
 
+// Proves: inventory.stock-below-reserved
 #[test]
 fn a_count_below_the_reserved_units_is_refused() {
     let history = [counted(5), reserved("a", 3)];
@@ -100,6 +107,7 @@ fn a_count_below_the_reserved_units_is_refused() {
     given::<Stock>(&[]).when(&StockCommand::Count { on_hand: 0 }).then(&[counted(0)]);
 }
 
+// Proves: inventory.counting
 #[test]
 fn adjustments_have_a_lower_and_an_upper_limit() {
     let adjust = |change| StockCommand::Adjust { change, reason: "delivery".into() };

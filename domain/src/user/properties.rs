@@ -10,7 +10,7 @@ use super::tests::{ADA, add, register, verify};
 use super::*;
 use crate::history::History;
 use crate::limits::ADDRESSES_MAX;
-use crate::names::AddressId;
+use crate::AddressId;
 
 /// A change of the address book. A number stands for the address at this place of the list.
 #[derive(Clone, Debug)]
@@ -74,6 +74,8 @@ impl Book {
 
 proptest! {
     /// There is one default address at most, it is in the book, and the book has a limit.
+    // Proves: users.one-default-address
+    // Proves: users.address-book-limit
     #[test]
     fn an_address_book_agrees_with_the_model(acts in prop::collection::vec(act(), 0..160)) {
         let mut user = History::<User>::default();
@@ -106,6 +108,7 @@ fn command() -> impl Strategy<Value = UserCommand> {
 proptest! {
     /// Nothing is appended after the end of an account, and the epoch says if it has ended. A proven address
     /// is verified. A repeated command changes nothing, except that it adds another address.
+    // Proves: users.erasure-at-once
     #[test]
     fn an_account_begins_once_and_ends_once(commands in prop::collection::vec(command(), 0..30)) {
         let mut user = History::<User>::default();

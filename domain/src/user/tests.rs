@@ -56,6 +56,7 @@ fn a_user_registers_once() {
     given::<User>(&[]).when(&verify(true)).then_refused("user-not-found");
 }
 
+// Proves: users.sealed-personal-data
 #[test]
 fn personal_data_is_neither_in_the_state_nor_printed_by_debug() {
     let registered = events(&[register(), add(true)]);
@@ -87,6 +88,7 @@ fn a_verified_address_can_be_proven_later() {
     assert!(without_field.is_proven);
 }
 
+// Proves: users.one-default-address
 #[test]
 fn one_address_is_the_default_at_most() {
     let two = events(&[register(), add(true), add(true)]);
@@ -116,6 +118,7 @@ fn removing_or_unsetting_the_default_address_leaves_no_default() {
         .then(&[AddressRemoved { id }.into()]);
 }
 
+// Proves: users.address-book-limit
 #[test]
 fn an_address_book_has_a_limit() {
     let mut commands = vec![register()];
@@ -123,6 +126,7 @@ fn an_address_book_has_a_limit() {
     given::<User>(&events(&commands)).when(&add(false)).then_refused("too-many-addresses");
 }
 
+// Proves: users.preferences
 #[test]
 fn setting_the_same_preferences_changes_nothing() {
     let registered = events(&[register()]);
@@ -134,6 +138,7 @@ fn setting_the_same_preferences_changes_nothing() {
         .then(&[PreferencesChanged { preferences }.into()]);
 }
 
+// Proves: users.erasure-at-once
 #[test]
 fn every_command_to_an_erased_user_is_refused() {
     let registered = events(&[register()]);

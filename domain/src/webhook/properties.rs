@@ -28,6 +28,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 proptest! {
     /// The provider repeats its webhooks. Each is stored once and processed once, and the limit refuses new
     /// webhooks only.
+    // Proves: payments.unknown-payment
     #[test]
     fn a_webhook_is_stored_once_and_processed_once(acts in acts()) {
         let mut webhooks = History::<Webhook>::default();

@@ -264,6 +264,7 @@ fn the_cache_keeps_the_state_that_was_added_last_even_over_its_limit() {
     assert!(cache.get(&stream(0)).is_none());
 }
 
+// Proves: common.repeat-gets-first-result
 #[test]
 fn a_repeat_is_answered_with_the_earlier_result_after_later_changes() {
     let mut rig = Rig::new(true);
@@ -287,6 +288,7 @@ fn a_repeat_that_decides_events_is_recognised_by_their_ids() {
     assert_eq!(rig.log[&shelf()].len(), 1);
 }
 
+// Proves: common.repeat-gets-first-result
 #[test]
 fn the_same_command_sent_twice_at_once_is_done_once() {
     let mut rig = Rig::new(true);
@@ -298,6 +300,7 @@ fn the_same_command_sent_twice_at_once_is_done_once() {
     assert_eq!(rig.log[&shelf()].len(), 1);
 }
 
+// Proves: common.key-of-another-request
 #[test]
 fn a_command_id_with_another_request_is_rejected() {
     let mut rig = Rig::new(true);
@@ -310,6 +313,7 @@ fn a_command_id_with_another_request_is_rejected() {
     assert!(matches!(rig.answer(2), Err(CommandError::KeyReused)));
 }
 
+// Proves: common.unchanged-write
 #[test]
 fn a_repeatable_command_that_changes_nothing_appends_a_noted_event() {
     let mut rig = Rig::new(true);
@@ -410,6 +414,7 @@ fn a_failed_append_fails_its_commands_and_drops_the_state_in_memory() {
     );
 }
 
+// Proves: common.repeat-before-revision
 #[test]
 fn an_outdated_revision_is_rejected_unless_the_command_is_a_repeat() {
     let mut rig = Rig::new(true);

@@ -63,6 +63,7 @@ fn debug_never_shows_a_personal_value() {
     assert_eq!(format!("{:?}", Some(Personal::new(ada(), "name", "Ada"))), "Some((personal))");
 }
 
+// Proves: users.sealed-personal-data
 #[test]
 fn a_sealed_value_is_unreadable_in_the_payload_and_opens_only_with_its_key() {
     let event = sealed(&keys());

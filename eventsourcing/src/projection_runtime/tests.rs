@@ -220,6 +220,7 @@ fn an_unchanged_row_is_cached_after_it_was_loaded() {
     assert!(fold.plan(&[painted(2, &[1], Some(0))]).unwrap().is_empty());
 }
 
+// Proves: platform.applied-once
 #[test]
 fn a_batch_that_was_not_committed_can_be_applied_again() {
     let mut fold = ProjectorFold::<Things>::boxed();
@@ -251,6 +252,7 @@ fn after_a_failed_batch_the_checkpoint_is_that_of_the_last_committed_batch() {
     assert_eq!(fold.checkpoint(), Position(1));
 }
 
+// Proves: common.position-moves-on
 #[test]
 fn the_checkpoint_moves_past_events_that_the_model_does_not_read() {
     let mut fold = ProjectorFold::<Things>::boxed();
@@ -261,6 +263,7 @@ fn the_checkpoint_moves_past_events_that_the_model_does_not_read() {
     assert_eq!((tables.checkpoint, tables.rows.len()), (Position(1), 0));
 }
 
+// Proves: platform.applied-once
 #[test]
 fn events_at_or_before_the_checkpoint_are_ignored() {
     let mut fold = ProjectorFold::<Things>::boxed();
@@ -377,6 +380,7 @@ fn of_other_stream(mut event: RecordedEvent) -> RecordedEvent {
     event
 }
 
+// Proves: platform.parked-rows
 #[test]
 fn an_unreadable_event_parks_its_stream_and_rows_and_the_other_rows_continue() {
     let mut fold = ProjectorFold::<Things>::boxed();

@@ -19,6 +19,7 @@ async fn passes(limits: &Limits, class: RateClass, caller: impl Fn(u32) -> Calle
     5_000
 }
 
+// Proves: edge.sign-in-rate-limit
 #[tokio::test]
 async fn sign_ins_are_limited_from_every_address() {
     for address in ["192.0.2.1", "127.0.0.1"] {
@@ -32,6 +33,7 @@ async fn sign_ins_are_limited_from_every_address() {
     }
 }
 
+// Proves: edge.rate-limit-exemptions
 #[tokio::test]
 async fn admins_services_and_this_machine_are_limited_only_at_sign_in() {
     let limits = Limits::local();

@@ -53,6 +53,7 @@ mod tests {
         ambiguous(&request).is_some()
     }
 
+    // Proves: edge.unambiguous-requests
     #[test]
     fn only_one_host_and_one_transfer_encoding_are_allowed() {
         let host = ("host", "x");

@@ -80,6 +80,7 @@ mod tests {
         passed
     }
 
+    // Proves: edge.shared-rate-limits
     #[tokio::test]
     async fn two_gateways_share_one_limit() {
         let engine = Engine::start().unwrap();

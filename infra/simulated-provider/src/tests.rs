@@ -60,6 +60,7 @@ fn is_declined(answer: &ProviderAnswer) -> bool {
     matches!(answer, ProviderAnswer::Declined { .. })
 }
 
+// Proves: payments.simulated-tokens
 #[tokio::test]
 async fn the_token_decides_the_authorization() {
     for token in ["tok_ok", "tok_slow_1", "tok_refund_declined", "tok_capture_declined", "tok_void_declined"]
@@ -72,6 +73,7 @@ async fn the_token_decides_the_authorization() {
     }
 }
 
+// Proves: payments.simulated-tokens
 #[tokio::test]
 async fn the_token_decides_captures_voids_and_refunds() {
     assert!(is_done(&capture("tok_ok").await) && is_declined(&capture("tok_capture_declined").await));
@@ -84,12 +86,14 @@ async fn the_token_decides_captures_voids_and_refunds() {
     assert!(is_done(&void("tok_void_declined_1", 2).await));
 }
 
+// Proves: payments.simulated-tokens
 #[tokio::test]
 async fn a_flaky_token_fails_the_given_number_of_times() {
     assert!(matches!(authorize("tok_flaky_2", 2).await, ProviderAnswer::Retry { .. }));
     assert!(is_done(&authorize("tok_flaky_2", 3).await));
 }
 
+// Proves: payments.simulated-tokens
 #[tokio::test]
 async fn a_silent_token_never_answers() {
     let answer = tokio::time::timeout(Duration::from_millis(20), authorize("tok_silent", 1)).await;

@@ -181,6 +181,7 @@ async fn the_sweep_deletes_expired_sessions_and_ended_ones_without_valid_tokens(
     assert!(store.family(Uuid::from_u128(1)).await.unwrap().is_none());
 }
 
+// Proves: users.erasure-everywhere
 #[tokio::test]
 async fn no_file_holds_data_of_an_erased_person() {
     let folder = tempfile::tempdir().unwrap();

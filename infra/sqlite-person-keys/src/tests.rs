@@ -71,6 +71,7 @@ async fn an_erased_person_never_gets_a_key_again() {
     assert_eq!((key(&keys, ada()).await, make_key(&keys, ada()).await), (None, None));
 }
 
+// Proves: users.erasure-completes
 #[tokio::test]
 async fn an_erasure_is_listed_until_all_its_steps_are_done() {
     let folder = tempfile::tempdir().unwrap();
@@ -84,6 +85,7 @@ async fn an_erasure_is_listed_until_all_its_steps_are_done() {
     assert_eq!(keys.unsettled(10).await.unwrap(), [bob()]);
 }
 
+// Proves: users.erasure-everywhere
 #[tokio::test]
 async fn no_file_holds_an_erased_key() {
     let folder = tempfile::tempdir().unwrap();
@@ -281,6 +283,7 @@ async fn the_position_up_to_which_keys_are_complete_is_stored_per_log_and_in_bac
     assert_eq!(keys.complete_up_to("one").await.unwrap(), Position(7));
 }
 
+// Proves: platform.missing-keys
 #[tokio::test]
 async fn a_person_who_was_not_erased_and_has_no_key_is_reported() {
     let folder = tempfile::tempdir().unwrap();

@@ -147,6 +147,7 @@ async fn a_sum_that_the_model_does_not_have_is_refused() {
     assert!(query(folder.path(), "SELECT size FROM things").is_empty());
 }
 
+// Proves: platform.applied-once
 #[tokio::test]
 async fn a_change_from_a_wrong_checkpoint_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -217,6 +218,7 @@ async fn a_build_of_the_same_version_is_made_beside_the_live_one() {
     assert_eq!(query(folder.path(), "SELECT count(*) FROM build_tables"), [2]);
 }
 
+// Proves: platform.rebuild-for-a-position
 #[tokio::test]
 async fn a_build_for_a_position_has_its_own_views_until_it_is_abandoned() {
     let folder = tempfile::tempdir().unwrap();

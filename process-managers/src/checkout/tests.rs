@@ -164,6 +164,7 @@ fn the_draft_is_kept_until_the_place_command_has_its_answer() {
     ));
 }
 
+// Proves: orders.checkout
 #[test]
 fn the_payment_is_authorized_only_after_every_line_is_reserved() {
     let reserved = done(&[Reserve(0), RequestPayment, Reserve(1)]);
@@ -177,6 +178,7 @@ fn the_payment_is_authorized_only_after_every_line_is_reserved() {
     );
 }
 
+// Proves: orders.checkout
 #[test]
 fn reservations_are_confirmed_while_the_money_is_captured_and_then_the_order_is_confirmed() {
     let capturing = join(&[&waiting(), &[authorized()]]);
@@ -187,6 +189,7 @@ fn reservations_are_confirmed_while_the_money_is_captured_and_then_the_order_is_
     assert_eq!(ending(&join(&[&confirmed, &[captured()]])), OrderCommand::Confirm { paid_outside: false });
 }
 
+// Proves: orders.undo
 #[test]
 fn a_line_without_stock_releases_the_other_lines_after_all_answers_arrived() {
     let short = join(&[&[placed()], &[refused(Reserve(0), "insufficient-stock")]]);
@@ -212,6 +215,7 @@ fn a_decline_ends_an_order_that_came_with_a_token() {
     assert_eq!(outputs, commands(&[Release(0), Release(1), AbandonPayment]));
 }
 
+// Proves: payments.another-attempt
 #[test]
 fn a_decline_allows_another_attempt_until_the_timeout_when_there_was_no_token() {
     let requested_once = join(&[&waiting_without_token(), &[requested(1)]]);
@@ -233,6 +237,8 @@ fn timeouts_and_cancellations_are_ignored_while_the_money_is_captured() {
     assert_eq!(ending(&done), OrderCommand::Confirm { paid_outside: false });
 }
 
+// Proves: cart.lines-come-back
+// Proves: orders.cancel-before-confirmation
 #[test]
 fn a_cancellation_before_payment_undoes_the_order_and_refills_the_cart() {
     let from_cart = join(&[
@@ -256,6 +262,7 @@ fn an_expired_reservation_undoes_the_order_after_the_capture_is_answered() {
     assert_eq!(failure(&join(&[&answered, &done(&undo)])), (ReasonCode::InsufficientStock, 1));
 }
 
+// Proves: orders.undo
 #[test]
 fn a_failed_capture_restocks_the_confirmed_lines() {
     let failed = Input::Event(CheckoutEvent::CaptureFailed { detail: "blocked".into() });
@@ -263,6 +270,7 @@ fn a_failed_capture_restocks_the_confirmed_lines() {
     assert_eq!(last(&inputs), commands(&[Restock(0), Restock(1), AbandonPayment]));
 }
 
+// Proves: orders.paid-outside
 #[test]
 fn an_order_paid_outside_abandons_its_payment_and_is_confirmed() {
     let outside = join(&[&waiting(), &[Input::Event(CheckoutEvent::PaidOutside)]]);
@@ -311,6 +319,7 @@ fn a_failed_order_has_the_reason_that_its_move_recorded() {
     assert_eq!(sent, reason);
 }
 
+// Proves: orders.free-order
 #[test]
 fn a_free_order_is_confirmed_without_a_call_to_the_provider() {
     let mut draft = draft(Some("tok_ok"), None);

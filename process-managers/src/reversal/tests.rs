@@ -31,6 +31,7 @@ fn after(inputs: &[In]) -> (ReversalState, Vec<Output<ReversalStep>>) {
     (state, outputs.into_iter().flatten().collect())
 }
 
+// Proves: orders.cancel-restocks-and-refunds
 #[test]
 fn the_refund_and_all_restocks_are_requested_at_once() {
     let expected = [Refund, Restock(0), Restock(1)].map(Output::Command);
@@ -50,6 +51,7 @@ fn the_refund_and_all_restocks_are_requested_at_once() {
     assert_eq!((stock.id(), command), ("B", StockCommand::Restock { order: ORDER.into(), quantity: 1 }));
 }
 
+// Proves: orders.paid-outside
 #[test]
 fn the_lines_of_an_order_paid_outside_the_shop_are_restocked_without_a_refund() {
     assert_eq!(after(&[begun(None)]).1, [Restock(0), Restock(1)].map(Output::Command));

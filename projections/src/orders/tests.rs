@@ -93,11 +93,13 @@ fn a_confirmed_order_is_a_sale_of_that_utc_day() {
     assert_eq!(sums, [SumChange { sum: "sales", key, contributors: 1, deltas: vec![1, 3, 610] }]);
 }
 
+// Proves: reports.sales-by-day
 #[test]
 fn an_unconfirmed_order_is_not_a_sale() {
     assert!(sales(&events(5, vec![placed(5), awaited()])).is_empty());
 }
 
+// Proves: reports.sales-by-day
 #[test]
 fn a_cancelled_order_is_not_a_sale_but_a_returned_order_is() {
     let sold = vec![placed(5), awaited(), confirmed()];
@@ -108,6 +110,7 @@ fn a_cancelled_order_is_not_a_sale_but_a_returned_order_is() {
     assert_eq!(sales(&events(5, back)).len(), 1);
 }
 
+// Proves: reports.refunds-lower-revenue
 #[test]
 fn a_refund_outside_the_shop_lowers_the_revenue_of_its_day() {
     let outside = || vec![placed(5), awaited(), Confirmed { paid_outside: true }.into()];
@@ -145,6 +148,7 @@ fn the_reservation_of_a_line_follows_from_the_order() {
     assert_eq!(reservation(&failed, &second), LineReservation::Failed);
 }
 
+// Proves: orders.timeline
 #[test]
 fn the_timeline_lists_every_event_except_noted_ones() {
     let history = events(5, vec![placed(5), awaited()]).noted(&order_stream(5));

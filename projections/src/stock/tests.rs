@@ -33,6 +33,7 @@ fn golden() {
     golden!(StockLevels, history);
 }
 
+// Proves: inventory.confirming
 #[test]
 fn confirming_a_reservation_lowers_reserved_and_on_hand_units() {
     let held = History::default().then(&stream(), counted(10)).then(&stream(), reserved("o1", 3));

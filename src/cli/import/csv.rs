@@ -173,6 +173,7 @@ mod tests {
         serde_json::from_str(&line.product.as_ref().unwrap().json).unwrap()
     }
 
+    // Proves: products.import-missing-columns
     #[test]
     fn columns_are_found_by_name_and_missing_columns_are_not_sent() {
         let lines = read("SKU,Price ,attr.colour\nA,250,red\nB,x,blue\nC\n", COMMA);

@@ -72,6 +72,7 @@ fn ungrouped(whole: &str, decimal_sign: char) -> Option<String> {
 mod tests {
     use super::*;
 
+    // Proves: products.import-prices
     #[test]
     fn prices_are_read_with_their_decimal_sign_and_groups() {
         let check =
@@ -85,6 +86,7 @@ mod tests {
         check("-0.05", '.', "-0.05");
     }
 
+    // Proves: products.import-prices
     #[test]
     fn ambiguous_or_malformed_prices_are_refused() {
         for (cell, sign) in [

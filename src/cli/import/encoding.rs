@@ -276,6 +276,7 @@ mod tests {
         }
     }
 
+    // Proves: products.import-encodings
     #[test]
     fn a_bom_sets_the_encoding_and_must_match_the_declared_one() {
         let check = |begin: &[u8], declared, expected| {

@@ -78,6 +78,7 @@ mod tests {
         (icecat(&serde_json::from_str(text).unwrap(), &mut warnings).unwrap(), warnings)
     }
 
+    // Proves: products.import-formats
     #[test]
     fn icecat_keeps_every_attribute_with_its_type() {
         let text = r#"{"id":"7","title":"Toner","price":4995,"supplier":"X","ean":["1","2"],"attr_t_colour":"Black","attr_n_pages":2.5,"attr_b_new":true}"#;

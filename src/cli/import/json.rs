@@ -212,6 +212,7 @@ mod tests {
         assert_eq!(found, expected, "{text}");
     }
 
+    // Proves: products.import-formats
     #[test]
     fn products_are_found_in_lines_arrays_and_sequences() {
         check("{}\n\n{oops\n{}", Layout::Lines, &[(1, true), (3, false), (4, true)]);

@@ -109,6 +109,7 @@ mod tests {
         fs::read(&path).unwrap()
     }
 
+    // Proves: products.import-error-file
     #[test]
     fn refused_lines_are_kept_byte_for_byte_after_the_header() {
         let form = Form { encoding: Encoding::Utf8, begin: b"sku,name\r\n".to_vec(), is_array: false };

@@ -33,6 +33,7 @@ async fn wait_for_readiness(shop: &Embedded, expected: bool) {
     waited.unwrap_or_else(|_| panic!("ready: {}, {:?}", readiness.is_ready(), readiness.parts.remarks()));
 }
 
+// Proves: operations.readiness
 #[tokio::test]
 async fn failed_read_models_restart_and_the_shop_is_not_ready_meanwhile() {
     let test = TestShop::open().await;

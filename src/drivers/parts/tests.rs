@@ -39,6 +39,7 @@ async fn a_part_that_fails_or_panics_is_restarted_after_growing_waits() {
     supervised.abort();
 }
 
+// Proves: operations.readiness
 #[tokio::test(start_paused = true)]
 async fn a_part_that_waits_for_its_restart_is_shown_with_its_reason_and_can_be_stopped() {
     let parts = Parts::default();
@@ -58,6 +59,7 @@ async fn a_part_that_waits_for_its_restart_is_shown_with_its_reason_and_can_be_s
     supervised.await.unwrap();
 }
 
+// Proves: operations.readiness
 #[tokio::test(start_paused = true)]
 async fn a_follower_without_progress_is_stalled_until_its_position_moves() {
     let parts = Parts::default();

@@ -234,6 +234,7 @@ fn copy_credentials(from: &Path, to: &Path) {
     }
 }
 
+// Proves: users.erasure-survives-restores
 #[tokio::test]
 async fn restored_credentials_of_erased_accounts_are_deleted_again() {
     let test = TestShop::open().await;

@@ -82,6 +82,7 @@ fn create() -> ProductCommand {
     ProductCommand::Create { content, epoch: 0 }
 }
 
+// Proves: products.interrupted-writes
 #[tokio::test]
 async fn a_claim_without_its_product_is_released_after_a_minute_and_a_late_product_is_refused() {
     let test = TestShop::open().await;
@@ -108,6 +109,7 @@ async fn a_claim_whose_product_holds_the_sku_stays() {
     assert_eq!(test.owner(&sku()).await, Some(stream.to_string()));
 }
 
+// Proves: sign-in.one-account-per-address
 #[tokio::test]
 async fn an_interrupted_sign_up_leaves_neither_a_claim_nor_a_password() {
     let test = TestShop::open().await;
@@ -124,6 +126,7 @@ async fn an_interrupted_sign_up_leaves_neither_a_claim_nor_a_password() {
     assert_eq!(credentials.password(&user.customer()).await.unwrap(), None);
 }
 
+// Proves: inventory.expiry
 #[tokio::test]
 async fn a_reservation_that_nobody_confirms_expires() {
     let test = TestShop::open().await;
@@ -142,6 +145,7 @@ async fn a_reservation_that_nobody_confirms_expires() {
     assert_eq!(events.last().unwrap().event_type(), "stock.expired");
 }
 
+// Proves: payments.unknown-payment
 #[tokio::test]
 async fn a_webhook_before_its_payment_is_delivered_later() {
     let test = TestShop::open().await;
@@ -327,6 +331,7 @@ async fn guest_orders_of_older_and_newer_logs_are_attached_to_the_account_with_t
     assert_eq!(loaded.state.customer(), None);
 }
 
+// Proves: users.guest-orders-are-linked
 #[tokio::test]
 async fn an_account_with_an_unproven_address_gets_no_guest_orders() {
     let test = TestShop::open().await;

@@ -297,6 +297,7 @@ mod tests {
         lines: Vec<Line>,
     }
 
+    // Proves: common.unknown-fields
     #[test]
     fn every_kind_of_invalid_body_has_its_own_problem() {
         for (body, code, place) in [

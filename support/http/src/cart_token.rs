@@ -49,6 +49,7 @@ pub fn from_headers(headers: &HeaderMap, keys: &Keys) -> Result<Option<CartId>, 
 mod tests {
     use super::*;
 
+    // Proves: cart.guest-cart
     #[test]
     fn only_tokens_of_this_shop_open_a_cart() {
         let folder = tempfile::tempdir().unwrap();

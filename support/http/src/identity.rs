@@ -376,6 +376,7 @@ mod tests {
         assert_eq!((caller.subject, caller.roles), (Some(ada()), vec![Role::Admin]));
     }
 
+    // Proves: edge.invalid-tokens
     #[test]
     fn expired_early_foreign_and_forged_tokens_are_refused() {
         let keys = keys();
@@ -409,6 +410,7 @@ mod tests {
         assert!(at(64).is_ok() && at(65).is_err());
     }
 
+    // Proves: sign-in.sign-out
     #[test]
     fn a_token_of_an_ended_session_is_refused_at_once() {
         let keys = keys();

@@ -198,6 +198,7 @@ mod tests {
 
     use super::*;
 
+    // Proves: operations.key-files
     #[cfg(unix)]
     #[test]
     fn only_the_owner_can_read_a_key_file() {

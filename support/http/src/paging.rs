@@ -59,6 +59,7 @@ mod tests {
         assert!(decode::<(String, i64)>("products:name", None).unwrap().is_none());
     }
 
+    // Proves: common.page-limits
     #[test]
     fn a_limit_outside_the_range_is_refused() {
         assert_eq!(limit(None).unwrap(), LIMIT_DEFAULT);

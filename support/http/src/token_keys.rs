@@ -237,6 +237,7 @@ mod tests {
         (keys.signing(now).id.clone(), keys.key_set(now).keys.len())
     }
 
+    // Proves: sign-in.signing-keys
     #[test]
     fn a_new_key_is_published_then_signs_and_tokens_of_the_old_key_are_accepted_for_a_week() {
         let folder = tempfile::tempdir().unwrap();

@@ -173,6 +173,7 @@ mod tests {
         std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions()) & 0o777
     }
 
+    // Proves: operations.key-files
     #[cfg(unix)]
     #[test]
     fn only_the_owner_can_open_new_files_and_folders() {

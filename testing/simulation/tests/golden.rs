@@ -64,6 +64,7 @@ fn continue_golden_logs(program: Program) {
     assert!(events > runs, "the programs added too few events to prove anything");
 }
 
+// Proves: platform.old-data-opens
 #[test]
 fn the_current_program_continues_every_golden_log_from_many_points() {
     continue_golden_logs(Program::Current);

@@ -20,6 +20,8 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
 }
 
+// Proves: inventory.never-oversold
+// Proves: orders.crash-safe
 #[test]
 fn stock_and_money_match_the_orders_after_all_faults() {
     let seeds = match number("SOUK_SEED") {
@@ -87,6 +89,7 @@ fn the_same_seed_repeats_the_same_run() {
     assert_ne!(trace(11), trace(12));
 }
 
+// Proves: orders.crash-safe
 #[test]
 fn orders_of_every_kind_survive_a_kill_after_any_step() {
     for variant in (0..42).step_by(2) {

@@ -12,6 +12,7 @@ mod language;
 mod mutants;
 mod records;
 mod release;
+mod rules;
 mod security;
 
 use std::path::{Path, PathBuf};

@@ -11,6 +11,7 @@ fn payment_with_debt() -> Vec<PaymentEvent> {
     vec![requested(1), authorized(), captured(), refund_requested(pounds(4)), refund_failed(REFUND)]
 }
 
+// Proves: payments.refused-refund-is-a-debt
 #[test]
 fn a_failed_refund_is_a_debt_until_a_retry_succeeds() {
     let debt = DebtId(REFUND.0);
@@ -62,6 +63,7 @@ fn requested_amount(events: &[PaymentEvent]) -> i64 {
 }
 
 /// A refund of 4 of 10 pounds fails. Then every other refund can use only the other 6 pounds.
+// Proves: payments.debt-holds-its-amount
 #[test]
 fn no_other_refund_can_use_the_amount_of_a_debt() {
     let state = fold::<Payment>(&payment_with_debt());
@@ -77,6 +79,7 @@ fn no_other_refund_can_use_the_amount_of_a_debt() {
     assert_eq!(requested_amount(&abandoned[1..]), 600);
 }
 
+// Proves: payments.settled-debt
 #[test]
 fn a_settled_debt_counts_as_refunded() {
     let debt = DebtId(REFUND.0);
@@ -100,6 +103,7 @@ fn a_settled_debt_counts_as_refunded() {
     assert_eq!(fold::<Payment>(&[history, events].concat()).status(), Some(PaymentStatus::PartiallyRefunded));
 }
 
+// Proves: payments.debt-holds-its-amount
 #[test]
 fn the_amount_of_a_withdrawn_debt_can_be_refunded_again() {
     let debt = DebtId(REFUND.0);
@@ -257,6 +261,7 @@ fn a_retry_that_fails_after_the_first_try_succeeded_is_not_a_debt() {
     }
 }
 
+// Proves: payments.doubled-refund
 #[test]
 fn a_refund_that_the_provider_completes_twice_is_recorded_as_doubled() {
     let (mut history, second) = retried(10);

@@ -40,6 +40,7 @@ fn run_all(world: &mut World, runtime: &mut ProcessRuntime<Make>) {
     }
 }
 
+// Proves: platform.parked-rows
 #[test]
 fn an_unreadable_event_parks_its_instance_and_the_others_continue() {
     let (mut world, mut runtime) = waiting_for_paint();

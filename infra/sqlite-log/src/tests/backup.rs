@@ -16,6 +16,7 @@ fn restored(backup: &Path, target: &Path) -> Result<Arc<SqliteLog>, BackupError>
     Ok(open(target).unwrap())
 }
 
+// Proves: platform.backup
 #[tokio::test]
 async fn a_backup_grows_by_new_events_and_can_be_restored_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
@@ -84,6 +85,7 @@ async fn only_the_owner_can_read_a_backup() {
     }
 }
 
+// Proves: platform.restore-never-overwrites
 #[tokio::test]
 async fn a_restore_never_overwrites_a_log() {
     let folder = tempfile::tempdir().unwrap();
@@ -116,6 +118,7 @@ async fn a_damaged_log_is_not_backed_up() {
     }
 }
 
+// Proves: platform.restore-never-overwrites
 #[tokio::test]
 async fn a_damaged_incomplete_or_mixed_backup_is_not_restored() {
     let folder = tempfile::tempdir().unwrap();
@@ -250,6 +253,7 @@ async fn events_after_a_gap_are_not_read() {
     }
 }
 
+// Proves: platform.backup
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_under_load_holds_whole_appends() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,6 +2,7 @@
 
 use super::*;
 
+// Proves: platform.damage-is-found
 #[tokio::test]
 async fn a_damaged_tail_is_refused_with_its_position() {
     for (sql, what) in [
@@ -152,6 +153,7 @@ async fn a_verification_finds_an_index_that_differs_from_the_table() {
 
 /// After a change of one byte of the file, the log is refused, a verification finds the damage, or no event
 /// has changed.
+// Proves: platform.damage-is-found
 #[tokio::test]
 async fn a_changed_byte_in_the_file_is_refused_or_found_or_harmless() {
     let folder = tempfile::tempdir().unwrap();

@@ -76,6 +76,7 @@ async fn the_log_conforms_when_all_reads_are_from_disk() {
     conforms(Options { tail_events_max: 0, ..Options::default() }).await;
 }
 
+// Proves: common.acknowledged-is-on-disk
 #[tokio::test]
 async fn acknowledged_events_survive_a_kill() {
     let folder = tempfile::tempdir().unwrap();
@@ -107,6 +108,7 @@ async fn waiting_appends_share_commits() {
     assert!(counters.commits < 400, "{counters:?}");
 }
 
+// Proves: platform.append-only
 #[tokio::test]
 async fn rows_are_never_changed_or_removed() {
     let folder = tempfile::tempdir().unwrap();

@@ -202,6 +202,7 @@ fn pound() -> Money {
     Money::new(100, Currency::GBP)
 }
 
+// Proves: payments.provider-retries
 #[tokio::test(start_paused = true)]
 async fn an_authorization_is_declined_after_the_last_attempt() {
     let (answer, attempts) = answer_after(PAYMENT_ATTEMPTS_MAX - 1, authorize("t")).await;

@@ -63,6 +63,7 @@ fn every_code_of_a_rejection_is_declared() {
     assert_eq!(undeclared_in("Self::Empty => \"cart-empty\", Self::Odd => \"odd-cart\","), ["odd-cart"]);
 }
 
+// Proves: common.problem-pages
 #[test]
 fn every_code_that_the_shop_sends_has_an_entry() {
     let senders =

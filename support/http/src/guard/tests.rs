@@ -246,6 +246,7 @@ async fn a_new_password_ends_the_delay_of_its_account_only() {
     assert!(!guarded.succeeds(&sign_in("bob"), "192.0.2.2").await);
 }
 
+// Proves: sign-in.strangers-delay-nobody
 #[tokio::test]
 async fn a_stranger_who_guesses_for_days_delays_nobody_else() {
     let guarded = Guarded::new();

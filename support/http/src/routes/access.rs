@@ -55,6 +55,7 @@ impl Access {
 mod tests {
     use super::*;
 
+    // Proves: edge.access-table
     #[test]
     fn each_access_rule_admits_only_its_callers() {
         let nobody = Caller::default();

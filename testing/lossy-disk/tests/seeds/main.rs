@@ -95,6 +95,7 @@ fn folder_after_power_cut(disk: &Disk) -> TempDir {
     folder
 }
 
+// Proves: common.acknowledged-is-on-disk
 #[test]
 fn acknowledged_appends_survive_all_disk_faults() {
     let seeds = match number("SOUK_SEED") {
@@ -140,6 +141,7 @@ fn the_same_seed_repeats_the_same_run() {
 
 /// Sends large appends, so that checkpoints of the log run in parallel to its writer. The power is cut at an
 /// operation of either. The threads decide which operation that is, so the seed does not repeat the run.
+// Proves: common.acknowledged-is-on-disk
 #[test]
 fn acknowledged_appends_survive_a_power_cut_during_a_checkpoint() {
     for seed in 0..6 {

@@ -214,6 +214,7 @@ fn run(before: &[(u16, u8)], after: &[(u16, u8)]) -> Shop {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
 
+    // Proves: inventory.never-oversold
     #[test]
     fn stock_and_money_match_the_orders_after_every_run(
         before in prop::collection::vec(any::<(u16, u8)>(), 1..250),
