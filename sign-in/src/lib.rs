@@ -13,6 +13,7 @@ pub mod one_time;
 pub mod password;
 mod problem;
 pub mod session;
+pub mod session_end;
 pub mod throttle;
 
 pub use credentials::{
@@ -25,3 +26,4 @@ pub use one_time::{MailedTo, OneTimeToken, Purpose};
 pub use password::{Password, PasswordRefused, Passwords};
 pub use problem::PROBLEMS;
 pub use session::{Family, RefreshToken};
+pub use session_end::{AccessDenials, SessionsError, end_all_sessions};

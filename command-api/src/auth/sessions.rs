@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use souk_domain::user::User;
 use souk_domain::user::event::UserRole;
 use souk_domain::{CustomerId, UserId};
@@ -12,19 +12,15 @@ use souk_http::identity::{self, Grant};
 use souk_http::{Problem, Role};
 use souk_sign_in::credentials::Stored;
 use souk_sign_in::session::{ACCESS_TTL, Refused, SecretHash};
-use souk_sign_in::{Family, RefreshToken, SignInKind};
+use souk_sign_in::session_end::{SESSION_WRITES_MAX, deny_access, end_session};
+use souk_sign_in::{Family, RefreshToken, SessionsError, SignInKind, end_all_sessions};
 use uuid::Uuid;
 
 use crate::ports::Ports;
 use crate::users::erasure;
 
-use super::accounts::{self, Client};
+use super::accounts::{self, Accounts, Client};
 use super::request::{SignedIn, TokenType};
-
-/// Maximum number of attempts to write a session that other requests change at the same time.
-const ATTEMPTS_MAX: usize = 5;
-/// Maximum time by which the clock of a service that checks access tokens may be behind.
-const CLOCK_LAG_MAX: SignedDuration = SignedDuration::from_secs(5);
 
 /// Opens a session and returns its first tokens.
 pub async fn open(ports: &Ports, user: UserId, role: UserRole) -> Result<SignedIn, Problem> {
@@ -109,7 +105,7 @@ async fn exchange_for_tokens(
     unknown: fn() -> Problem,
 ) -> Result<SignedIn, Problem> {
     let next = RefreshToken::make(token.family).map_err(|error| Problem::internal(&error))?;
-    for _ in 0..ATTEMPTS_MAX {
+    for _ in 0..SESSION_WRITES_MAX {
         let mut stored = find(ports, token.family).await?.ok_or_else(unknown_token_problem)?;
         let now = ports.clock.now();
         let exchanged = exchange(&mut stored.family, token.hash(), next.hash(), now);
@@ -119,7 +115,7 @@ async fn exchange_for_tokens(
         // A repeated token may be stolen. The access tokens of the session are refused even before the end of
         // the session is on disk.
         if exchanged.is_err() {
-            deny(ports, token.family, now).await;
+            deny_access(&*ports.accounts.ended_sessions, token.family, now).await;
         }
         if !ports.accounts.credentials.replace_family(&stored).await? {
             continue;
@@ -133,7 +129,7 @@ async fn exchange_for_tokens(
         let role = loaded.and_then(|loaded| loaded.state.account().map(|account| account.role));
         return Ok(issue_tokens(ports, user, role.ok_or_else(unknown_token_problem)?, &next));
     }
-    Err(conflict_problem())
+    Err(sessions_problem(SessionsError::Conflict))
 }
 
 /// Ends the session of a refresh token, or all sessions of its user if `everywhere` is true. All sessions can
@@ -170,19 +166,9 @@ pub async fn end(ports: &Ports, text: &str, everywhere: bool) -> Result<Option<U
 
 /// Ends all sessions of a user, except for the session `kept`. Returns true if any other session was open.
 pub async fn end_all(ports: &Ports, user: &CustomerId, kept: Option<Uuid>) -> Result<bool, Problem> {
-    let mut was_any_open = false;
-    loop {
-        // One call returns a limited number of open sessions.
-        let mut families = ports.accounts.credentials.families_of(user, ports.clock.now()).await?;
-        families.retain(|stored| Some(stored.family.id) != kept);
-        if families.is_empty() {
-            return Ok(was_any_open);
-        }
-        was_any_open = true;
-        for stored in families {
-            revoke(ports, stored).await?;
-        }
-    }
+    let Accounts { credentials, ended_sessions, .. } = &ports.accounts;
+    let ended = end_all_sessions(&**credentials, &**ended_sessions, user, kept, ports.clock.now()).await;
+    ended.map_err(sessions_problem)
 }
 
 async fn find(ports: &Ports, family: Uuid) -> Result<Option<Stored>, Problem> {
@@ -190,25 +176,15 @@ async fn find(ports: &Ports, family: Uuid) -> Result<Option<Stored>, Problem> {
 }
 
 async fn revoke(ports: &Ports, stored: Stored) -> Result<(), Problem> {
-    let id = stored.family.id;
-    deny(ports, id, ports.clock.now()).await;
-    let mut current = Some(stored);
-    for _ in 0..ATTEMPTS_MAX {
-        let Some(mut stored) = current else { return Ok(()) };
-        stored.family.revoke(ports.clock.now());
-        if ports.accounts.credentials.replace_family(&stored).await? {
-            return Ok(());
-        }
-        current = find(ports, id).await?;
+    let Accounts { credentials, ended_sessions, .. } = &ports.accounts;
+    let ended = end_session(&**credentials, &**ended_sessions, stored, ports.clock.now()).await;
+    ended.map_err(sessions_problem)
+}
+
+/// Returns the problem for a session that could not be ended.
+pub fn sessions_problem(error: SessionsError) -> Problem {
+    match error {
+        SessionsError::Credentials(error) => error.into(),
+        SessionsError::Conflict => Problem::new("revision-conflict", error.to_string()),
     }
-    Err(conflict_problem())
-}
-
-/// Refuses the access tokens of a session from now on.
-pub async fn deny(ports: &Ports, session: Uuid, now: Timestamp) {
-    ports.accounts.ended_sessions.deny(session, now + ACCESS_TTL + CLOCK_LAG_MAX, now).await;
-}
-
-fn conflict_problem() -> Problem {
-    Problem::new("revision-conflict", "other requests are changing the session; repeat the request")
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use souk_sign_in::AccessDenials;
 use uuid::Uuid;
 
 /// Smallest number of sessions that starts a cleanup, which removes the expired ones.
@@ -73,6 +74,13 @@ impl EndedSessions {
     pub fn all(&self, now: Timestamp) -> Vec<(Uuid, Timestamp)> {
         let ended = &self.ended.read().unwrap_or_else(PoisonError::into_inner).denied_until;
         ended.iter().filter(|(_, until)| **until > now).map(|(session, until)| (*session, *until)).collect()
+    }
+}
+
+#[async_trait]
+impl AccessDenials for EndedSessions {
+    async fn deny(&self, session: Uuid, until: Timestamp, now: Timestamp) {
+        EndedSessions::deny(self, session, until, now).await;
     }
 }
 
