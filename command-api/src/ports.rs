@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use souk_domain::{AggregatePorts, CartId, Currency, CustomerId, DebtId, OrderId, PaymentId};
 use souk_eventsourcing::{Clock, PersonKeys, Personal};
 use souk_http::{Caller, Keys, Problem};
-use souk_process_managers::PaymentProvider;
+use souk_process_managers::{PaymentProvider, ShopPorts};
 use tokio::sync::{Notify, watch};
 
 use crate::auth::accounts::Accounts;
@@ -100,6 +100,21 @@ pub struct Ports {
     pub keys: Arc<Keys>,
     /// Becomes true when the shop stops. Waiting requests then stop waiting.
     pub stopping: watch::Receiver<bool>,
+}
+
+impl Ports {
+    /// Returns the ports that erasures and sweeps use.
+    pub fn shop(&self) -> ShopPorts<'_> {
+        ShopPorts {
+            aggregates: &self.aggregates,
+            people: &*self.people,
+            credentials: &*self.accounts.credentials,
+            denials: &*self.accounts.ended_sessions,
+            outbox: &*self.accounts.outbox,
+            provider: &*self.provider,
+            clock: &*self.clock,
+        }
+    }
 }
 
 /// Configuration of the command side.

@@ -1,4 +1,7 @@
-//! The process managers of the shop. They are pure: no task, clock, randomness or I/O.
+//! The process managers of the shop, and its erasures and sweeps.
+//!
+//! Processes are pure: no task, clock, randomness or I/O. `erasure` and `sweeps` reach everything outside only
+//! through [`ShopPorts`]; they know no HTTP, no SQL and no threads.
 //!
 //! There is a folder for each process (`checkout`, `settlement`, `reversal`). Each folder has the files
 //! `step`, `state`, `input`, `moves`, `decide`, `evolve` and `fill_in`, and `version_1`: the frozen rules for
@@ -8,10 +11,14 @@
 //! [`PaymentProvider`].
 
 pub mod checkout;
+pub mod erasure;
+pub mod ports;
 pub mod provider;
 pub mod provider_call;
 pub mod reversal;
 pub mod settlement;
+pub mod sweeps;
 
+pub use ports::ShopPorts;
 pub use provider::{FoundPayment, PaymentProvider, ProviderAnswer};
 pub use provider_call::{Authorization, ProviderCall};

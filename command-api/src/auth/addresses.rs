@@ -71,17 +71,6 @@ pub async fn store(
     Ok(ports.accounts.credentials.keep_email(&user.customer(), &hash, alias, password_hash).await?)
 }
 
-/// Returns all hashes under which sign-in events of an account may be recorded: its alias, and the keyed hash
-/// of its address for events from before the account existed.
-pub async fn hashes_of(ports: &Ports, alias: &EmailHash) -> Result<Vec<EmailHash>, Problem> {
-    let email_hash = ports.people.name_of(alias.as_str()).await?;
-    let mut hashes = vec![alias.clone()];
-    if let Some(email_hash) = email_hash {
-        hashes.push(parse(&email_hash)?);
-    }
-    Ok(hashes)
-}
-
 fn parse(text: &str) -> Result<EmailHash, Problem> {
     EmailHash::parse(text).map_err(|error| Problem::internal(&error))
 }

@@ -143,7 +143,7 @@ async fn personal(
     if ports.people.is_erased(&own).await? {
         return Err(Problem::new("order-erased", "the personal data of the order was erased"));
     }
-    erasure::forget_order(ports, order, person, origin).await?;
+    erasure::erase_order(ports, order, person, origin).await?;
     Ok(Personal::new(own, "text", text))
 }
 

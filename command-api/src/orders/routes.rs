@@ -327,7 +327,7 @@ async fn record_erasure(
         && ports.people.is_erased(person).await?
     {
         let write = Write::with_ids_last(ports, caller, headers, &[], body);
-        erasure::forget_order(ports, order, person, &write.origin).await?;
+        erasure::erase_order(ports, order, person, &write.origin).await?;
     }
     Ok(())
 }

@@ -2,20 +2,23 @@
 //! start it also repeats erasures that a restored backup undid: in the store of keys, in the log, or in the
 //! credentials.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use souk_command_api::Ports;
-use souk_command_api::users::erasure::{forget_customer, forget_order};
-use souk_domain::order::Order;
 use souk_domain::{CustomerId, OrderId};
 use souk_eventsourcing::{Person, Position};
+use souk_process_managers::erasure::{
+    CustomerOrders, ErasureError, ErasureOutcome, complete, forget_customer,
+};
+use souk_process_managers::sweeps::erasures::{NAME, restored, unsettle_missing, with_credentials};
+use souk_process_managers::sweeps::{SweepError, origin};
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
-use super::{STEP_ROWS_MAX, Sweep, SweepContext, origin};
+use super::{STEP_ROWS_MAX, Sweep, SweepContext};
 use crate::drivers::sealing::SealedAppends;
 
 /// Maximum number of people that one step handles.
@@ -55,35 +58,10 @@ pub(super) struct UnfinishedErasures {
     pub(super) credentials_checked: Option<String>,
 }
 
-/// Result of handling one person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PersonOutcome {
-    /// The erasure is complete.
-    Erased,
-    /// No person was erased: a guest's order was attached to a customer and no longer needs its own key.
-    Attached,
-    /// The address that an order got after the erasure of its buyer is erased.
-    AddressErased,
-    /// The erasure is not complete yet.
-    Incomplete,
-}
-
-impl PersonOutcome {
-    /// Returns the outcome for `person`, whose destroyed key was made for one order. `customer` is the
-    /// customer that the order has now.
-    fn of_order(person: &Person, order: OrderId, customer: Option<&CustomerId>) -> Self {
-        match customer {
-            _ if *person != order.guest() => Self::AddressErased,
-            Some(_) => Self::Attached,
-            None => Self::Erased,
-        }
-    }
-}
-
 #[async_trait]
 impl Sweep for UnfinishedErasures {
     fn name(&self) -> &'static str {
-        "erasure-sweep"
+        NAME
     }
 
     fn is_woken_by_erasures(&self) -> bool {
@@ -116,26 +94,32 @@ impl Sweep for UnfinishedErasures {
             );
             return Ok(());
         }
-        let head = *self.head.borrow();
+        let orders = OrderRows { pool, reached: &self.reached, head: *self.head.borrow() };
         for person in unsettled {
-            match self.finish(pool, ports, &person, head).await {
-                Ok(PersonOutcome::Erased) => tracing::info!(%person, "an erasure is finished"),
-                Ok(PersonOutcome::Attached) => {
-                    tracing::info!(
-                        %person,
-                        "a guest's order was attached to a customer; the order's own key is destroyed"
-                    );
-                }
-                Ok(PersonOutcome::AddressErased) => {
-                    tracing::info!(%person, "the new address of an erased buyer's order is erased");
-                }
-                Ok(PersonOutcome::Incomplete) => {}
-                Err(error) => {
-                    tracing::warn!(%person, error, "an erasure could not be finished; the sweep will try again");
-                }
-            }
+            let completed = complete(&ports.shop(), &person, &orders, &origin(&*ports.clock, NAME)).await;
+            log(&person, completed);
         }
         Ok(())
+    }
+}
+
+fn log(person: &Person, completed: Result<ErasureOutcome, ErasureError>) {
+    match completed {
+        Ok(ErasureOutcome::Erased) => tracing::info!(%person, "an erasure is finished"),
+        Ok(ErasureOutcome::Attached) => {
+            tracing::info!(
+                %person,
+                "a guest's order was attached to a customer; the order's own key is destroyed"
+            );
+        }
+        Ok(ErasureOutcome::AddressErased) => {
+            tracing::info!(%person, "the new address of an erased buyer's order is erased");
+        }
+        Ok(ErasureOutcome::Incomplete) => {}
+        Err(error) => {
+            let error = error.to_string();
+            tracing::warn!(%person, error, "an erasure could not be finished; the sweep will try again");
+        }
     }
 }
 
@@ -157,16 +141,14 @@ impl UnfinishedErasures {
         }
     }
 
-    /// Deletes the credentials of erased people again, once after each start, because an older copy of the
-    /// credentials may have been restored. If an older store of keys was restored too, it does not list these
-    /// people as erased. Then [`Self::recheck_keys`] erases them, and [`Self::finish`] deletes their
-    /// credentials.
+    /// Deletes the credentials of erased people again, once after each start.
     async fn recheck_credentials(&mut self, ports: &Ports) {
         for _ in 0..COMPARED_PAGES_MAX {
             let Some(after) = self.credentials_checked.clone() else { return };
-            match self.delete_credentials(ports, &after).await {
+            match delete_credentials(ports, &after).await {
                 Ok(last) => self.credentials_checked = last,
                 Err(error) => {
+                    let error = error.as_str();
                     tracing::warn!(
                         error,
                         "credentials of erased people may still exist; the sweep will try again"
@@ -177,61 +159,37 @@ impl UnfinishedErasures {
         }
     }
 
-    /// Deletes the credentials of the next erased people. Returns the last of these people; `None` if there
-    /// was none.
-    async fn delete_credentials(&self, ports: &Ports, after: &str) -> Result<Option<String>, String> {
-        let people = ports.people.erased_after(after, COMPARED_MAX).await.map_err(text)?;
-        let customers = people.iter().filter_map(|person| match person.parts() {
-            ("customer", id) => CustomerId::parse(id).ok(),
-            _ => None,
-        });
-        let customers: Vec<CustomerId> = customers.collect();
-        let kept = ports.accounts.credentials.accounts_with_data(&customers).await.map_err(text)?;
-        for customer in kept {
-            let origin = origin(ports, self.name());
-            forget_customer(ports, &customer, &origin)
-                .await
-                .map_err(|problem| problem.detail().to_owned())?;
-            tracing::info!(%customer, "restored credentials of an erased person were deleted again");
-        }
-        Ok(people.last().map(|person| person.as_str().to_owned()))
-    }
-
-    /// Destroys restored keys of people whose erasure is in the log, once after each start, because an older
-    /// store of keys may have been restored.
+    /// Destroys restored keys of people whose erasure is in the log, once after each start.
     async fn recheck_keys(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
         let Some(after) = self.keys_checked.as_ref().filter(|_| self.has_all_erasures()) else {
             return Ok(());
         };
-        let people: Vec<String> =
+        let names: Vec<String> =
             sqlx::query_scalar("SELECT key FROM erased_people WHERE key > $1 ORDER BY key LIMIT $2")
                 .bind(after)
                 .bind(STEP_ROWS_MAX)
                 .fetch_all(pool)
                 .await?;
-        for name in &people {
-            let person = Person::parse(name);
-            match ports.people.is_erased(&person).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    if let Err(error) = ports.people.erase(&person, ports.clock.now()).await {
-                        tracing::warn!(%person, %error, "a restored key of an erased person could not be destroyed");
-                        return Ok(());
-                    }
-                    tracing::info!(%person, "a restored key of an erased person was destroyed again");
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the keys of people can't be read");
-                    return Ok(());
-                }
+        let people = names.iter().map(|name| Person::parse(name)).collect();
+        let restored = match restored(&ports.shop(), people).await {
+            Ok(restored) => restored,
+            Err(error) => {
+                tracing::warn!(%error, "the keys of people can't be read");
+                return Ok(());
             }
+        };
+        for person in restored {
+            if let Err(error) = ports.people.erase(&person, ports.clock.now()).await {
+                tracing::warn!(%person, %error, "a restored key of an erased person could not be destroyed");
+                return Ok(());
+            }
+            tracing::info!(%person, "a restored key of an erased person was destroyed again");
         }
-        self.keys_checked = people.last().cloned();
+        self.keys_checked = names.last().cloned();
         Ok(())
     }
 
-    /// Marks erasures that are missing in the log as unfinished, once after each start, because an older log
-    /// may have been restored.
+    /// Marks erasures that are missing in the log as unfinished, once after each start.
     async fn recheck_log(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
         let Some(after) = self.log_checked.as_ref().filter(|_| self.has_all_erasures()) else {
             return Ok(());
@@ -244,7 +202,7 @@ impl UnfinishedErasures {
             self.log_checked = None;
             return Ok(());
         };
-        let known: HashSet<String> =
+        let in_log: BTreeSet<String> =
             sqlx::query_scalar("SELECT key FROM erased_people WHERE key > $1 AND key <= $2")
                 .bind(after)
                 .bind(&last)
@@ -252,12 +210,9 @@ impl UnfinishedErasures {
                 .await?
                 .into_iter()
                 .collect();
-        for person in people.iter().filter(|person| !known.contains(person.as_str())) {
-            if ports.people.unsettle(person).await.map_err(warn).is_err() {
-                return Ok(());
-            }
+        if unsettle_missing(&ports.shop(), &people, &in_log).await.map_err(warn).is_ok() {
+            self.log_checked = Some(last);
         }
-        self.log_checked = Some(last);
         Ok(())
     }
 
@@ -265,84 +220,47 @@ impl UnfinishedErasures {
     fn has_all_erasures(&self) -> bool {
         *self.built.borrow() && *self.reached.borrow() >= self.head_at_start
     }
+}
 
-    /// Finishes the erasure of one person. Every event that is sealed with the destroyed key is at or before
-    /// position `head`.
-    async fn finish(
-        &self,
-        pool: &SqlitePool,
-        ports: &Ports,
-        person: &Person,
-        head: Position,
-    ) -> Result<PersonOutcome, String> {
-        let mut outcome = PersonOutcome::Erased;
-        let problem = |problem: souk_http::Problem| problem.detail().to_owned();
-        let origin = origin(ports, self.name());
-        // The key is destroyed once more, because a crash may have left it in the write-ahead log of the
-        // store.
-        ports.people.erase(person, ports.clock.now()).await.map_err(text)?;
-        match person.parts() {
-            ("customer", id) => {
-                let customer = CustomerId::parse(id).map_err(text)?;
-                forget_customer(ports, &customer, &origin).await.map_err(problem)?;
-                // Checked before the query, because the query may miss orders that arrive during it.
-                let has_all_orders = *self.reached.borrow() >= head;
-                let mut last = String::new();
-                loop {
-                    let statement = sqlx::query_scalar::<_, String>(include_str!("erasures.sql"));
-                    let statement = statement.bind(id).bind(&last).bind(STEP_ROWS_MAX);
-                    let orders = statement.fetch_all(pool).await.map_err(text)?;
-                    let Some(end) = orders.last() else { break };
-                    last.clone_from(end);
-                    for order in orders.iter().filter_map(|order| order.parse().ok()).map(OrderId) {
-                        // A guest's order has its own key. A crash may have prevented its destruction.
-                        let guest = order.guest();
-                        let own = ports.people.to_open(vec![guest.clone()]).await;
-                        if own.map_err(text)?.get(&guest).is_some() {
-                            let erased = ports.people.erase(&guest, ports.clock.now()).await;
-                            erased.map_err(text)?;
-                        }
-                        forget_order(ports, order, person, &origin).await.map_err(problem)?;
-                    }
-                }
-                if !has_all_orders {
-                    return Ok(PersonOutcome::Incomplete);
-                }
-            }
-            ("order" | OrderId::READDRESSED, id) => {
-                let order = id.parse().map(OrderId).map_err(text)?;
-                // An order that was never placed contains no personal data.
-                let placed = ports.aggregates.orders.load(&Order::stream(order)).await.map_err(text)?;
-                if let Some(placed) = placed {
-                    outcome = PersonOutcome::of_order(person, order, placed.state.customer());
-                    forget_order(ports, order, person, &origin).await.map_err(problem)?;
-                }
-            }
-            _ => {}
-        }
-        ports.people.settle(person).await.map_err(text)?;
-        Ok(outcome)
+/// Deletes the restored credentials of the next erased people. Returns the last of these people; `None` if
+/// there was none.
+async fn delete_credentials(ports: &Ports, after: &str) -> Result<Option<String>, SweepError> {
+    let people = ports.people.erased_after(after, COMPARED_MAX).await?;
+    for customer in with_credentials(&ports.shop(), &people).await? {
+        forget_customer(&ports.shop(), &customer, &origin(&*ports.clock, NAME)).await?;
+        tracing::info!(%customer, "restored credentials of an erased person were deleted again");
     }
+    Ok(people.last().map(|person| person.as_str().to_owned()))
 }
 
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
+/// Orders of customers in the read models.
+struct OrderRows<'a> {
+    pool: &'a SqlitePool,
+    reached: &'a watch::Receiver<Position>,
+    /// Position at or before which every event is that is sealed with a destroyed key.
+    head: Position,
 }
 
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
+#[async_trait]
+impl CustomerOrders for OrderRows<'_> {
+    fn has_all(&self) -> bool {
+        *self.reached.borrow() >= self.head
+    }
 
-    use super::*;
-
-    #[test]
-    fn destroying_the_key_of_an_attached_order_is_not_an_erasure() {
-        let order = OrderId(Uuid::from_u128(8));
-        let ada = CustomerId::parse("ada").unwrap();
-        let guest = order.guest();
-        assert_eq!(PersonOutcome::of_order(&guest, order, None), PersonOutcome::Erased);
-        assert_eq!(PersonOutcome::of_order(&guest, order, Some(&ada)), PersonOutcome::Attached);
-        let address = order.readdressed();
-        assert_eq!(PersonOutcome::of_order(&address, order, None), PersonOutcome::AddressErased);
+    async fn after(
+        &self,
+        customer: &CustomerId,
+        after: Option<OrderId>,
+    ) -> Result<Vec<OrderId>, ErasureError> {
+        let after = after.map(|order| order.to_string()).unwrap_or_default();
+        let statement = sqlx::query_scalar::<_, String>(include_str!("erasures.sql"));
+        let statement = statement.bind(customer.as_str()).bind(after).bind(STEP_ROWS_MAX);
+        let keys = statement.fetch_all(self.pool).await;
+        let keys = keys.map_err(|error| ErasureError::ReadModels(error.to_string()))?;
+        let parse = |key: &String| key.parse().map(OrderId);
+        keys.iter()
+            .map(parse)
+            .collect::<Result<_, _>>()
+            .map_err(|error| ErasureError::Malformed(error.to_string()))
     }
 }

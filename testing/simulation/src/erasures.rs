@@ -1,5 +1,5 @@
-//! Erasure of people. Their key is destroyed at once, and a sweep does the rest step by step. A kill can
-//! interrupt the sweep anywhere. This module also checks the result at the end of a run.
+//! Erasure of people. Their key is destroyed at once, and a sweep performs all steps again, one after the other.
+//! A kill can interrupt the sweep anywhere. This module also checks the result at the end of a run.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,7 @@ use souk_domain::user::{User, UserCommand};
 use souk_domain::{AggregateCommand, CustomerId, OrderId, UserId};
 use souk_eventsourcing::personal::Sealed;
 use souk_eventsourcing::{CommandId, Decider as _, Person, Personal, Position, StreamName};
+use souk_process_managers::erasure::{self, ErasedSubject, ErasureStep};
 use souk_projections::erased_people::ErasedPersonRow;
 use souk_projections::orders::OrderRow;
 use souk_projections::users::UserRow;
@@ -45,11 +46,8 @@ impl World {
         let Some(progress) = self.erasures.get(&person) else {
             let sealed = self.disk.accepted_count();
             self.erasures.insert(person.clone(), ErasureProgress { sealed, ..ErasureProgress::default() });
-            let user = customer(&person).and_then(|customer| UserId::of_customer(&customer));
-            self.send(
-                &person,
-                user.map(|user| AggregateCommand::User(User::stream(user), UserCommand::Erase)),
-            );
+            let customer = customer(&person);
+            self.perform(&person, customer.iter().flat_map(erasure::customer_steps));
             return true;
         };
         if progress.unanswered > 0 || self.disk.answered_count() < progress.sealed {
@@ -69,25 +67,37 @@ impl World {
             return true;
         }
         let orders = self.orders_of(&person);
-        for order in &orders {
-            // An order that a guest placed still has values that are sealed with the order's own key.
-            self.disk.keys.erase(order.guest());
-        }
-        let erase = |order| {
-            AggregateCommand::Order(Order::stream(order), OrderCommand::Erase { person: person.clone() })
-        };
-        self.send(&person, orders.into_iter().map(erase));
+        self.perform(&person, orders.into_iter().flat_map(|order| erasure::order_steps(&person, order)));
         self.erasures.entry(person).or_default().has_erased_orders = true;
         true
     }
 
-    fn send(&mut self, person: &Person, commands: impl IntoIterator<Item = AggregateCommand>) {
-        for command in commands {
-            self.commands += 1;
-            let id = CommandId(Uuid::from_u128(self.commands));
-            self.tasks.push(Task::Send(command, origin(id), Sender::Sweep(person.clone())));
-            self.erasures.entry(person.clone()).or_default().unanswered += 1;
+    /// Performs steps of an erasure. The commands are answered later, in any order.
+    fn perform(&mut self, person: &Person, steps: impl IntoIterator<Item = ErasureStep>) {
+        for step in steps {
+            match step {
+                ErasureStep::DestroyKey(person) => self.disk.keys.erase(person),
+                ErasureStep::DestroyGuestKey(order) => self.disk.keys.erase(order.guest()),
+                ErasureStep::EndAccount(user) => {
+                    self.send(person, AggregateCommand::User(User::stream(user), UserCommand::Erase));
+                }
+                ErasureStep::EraseOrder(order, person) => {
+                    let erase = OrderCommand::Erase { person: person.clone() };
+                    self.send(&person, AggregateCommand::Order(Order::stream(order), erase));
+                }
+                // The simulated shop stores nothing of this kind.
+                ErasureStep::EndSessions(_)
+                | ErasureStep::DeleteCredentials(_)
+                | ErasureStep::DeleteMail(_) => {}
+            }
         }
+    }
+
+    fn send(&mut self, person: &Person, command: AggregateCommand) {
+        self.commands += 1;
+        let id = CommandId(Uuid::from_u128(self.commands));
+        self.tasks.push(Task::Send(command, origin(id), Sender::Sweep(person.clone())));
+        self.erasures.entry(person.clone()).or_default().unanswered += 1;
     }
 
     /// Records that a command of the sweep was answered.
@@ -97,8 +107,10 @@ impl World {
 
     /// Returns the orders of a person, as the read model knows them.
     fn orders_of(&self, person: &Person) -> Vec<OrderId> {
-        let Some(customer) = customer(person) else {
-            return person.parts().1.parse().map(OrderId).into_iter().collect();
+        let customer = match ErasedSubject::of(person).unwrap() {
+            ErasedSubject::Customer(customer) => customer,
+            ErasedSubject::Order(order) => return vec![order],
+            ErasedSubject::Unknown => return Vec::new(),
         };
         let rows = self.models.rows::<OrderRow>("orders").into_iter();
         let of_customer = rows.filter(|(_, row)| row.customer.as_ref() == Some(&customer));
@@ -185,8 +197,10 @@ impl World {
 }
 
 fn customer(person: &Person) -> Option<CustomerId> {
-    let (kind, id) = person.parts();
-    (kind == "customer").then(|| CustomerId::parse(id).unwrap())
+    match ErasedSubject::of(person).unwrap() {
+        ErasedSubject::Customer(customer) => Some(customer),
+        ErasedSubject::Order(_) | ErasedSubject::Unknown => None,
+    }
 }
 
 /// Returns all sealed values in a payload.

@@ -32,12 +32,21 @@ const PROCESS: [&str; 9] = [
     "tests.rs",
 ];
 
-/// Folders of a crate's sources that lack a file of their kind.
-fn incomplete(crate_folder: &str, wanted: &[&str]) -> Vec<String> {
+/// Folders of the crate of processes that hold no process.
+const NO_PROCESSES: [&str; 2] = ["erasure", "sweeps"];
+
+/// Folders of a crate's sources that lack a file of their kind. The folders `others` are of another kind; one
+/// that does not exist is a finding too.
+fn incomplete(crate_folder: &str, wanted: &[&str], others: &[&str]) -> Vec<String> {
     let mut findings = Vec::new();
+    for other in others {
+        if !workspace::root().join(crate_folder).join(other).is_dir() {
+            findings.push(format!("{crate_folder}: without the folder {other}"));
+        }
+    }
     for entry in fs::read_dir(workspace::root().join(crate_folder)).expect("the crate is there") {
         let folder = entry.expect("a folder can be listed").path();
-        if !folder.is_dir() {
+        if !folder.is_dir() || others.iter().any(|other| folder.ends_with(other)) {
             continue;
         }
         let names = fs::read_dir(&folder).expect("a folder can be listed");
@@ -53,8 +62,8 @@ fn incomplete(crate_folder: &str, wanted: &[&str]) -> Vec<String> {
 
 #[test]
 fn every_aggregate_and_process_has_the_files_of_its_kind() {
-    assert_none(&incomplete("domain/src", &AGGREGATE));
-    assert_none(&incomplete("process-managers/src", &PROCESS));
+    assert_none(&incomplete("domain/src", &AGGREGATE, &[]));
+    assert_none(&incomplete("process-managers/src", &PROCESS, &NO_PROCESSES));
 }
 
 /// Returns the names of the folders in a folder.
@@ -101,9 +110,11 @@ fn every_process_is_in_the_lists_of_processes() {
 
 #[test]
 fn a_folder_that_lacks_a_file_is_found() {
-    let found = incomplete("process-managers/src", &["decide.rs", "nowhere.rs"]);
+    let found = incomplete("process-managers/src", &["decide.rs", "nowhere.rs"], &NO_PROCESSES);
     assert_eq!(found.len(), 3);
     assert!(found[0].ends_with("without nowhere.rs"), "{found:?}");
+    let found = incomplete("process-managers/src", &PROCESS, &["erasure", "nowhere"]);
+    assert_eq!(found.len(), 2, "a missing folder and `sweeps`: {found:?}");
 }
 
 /// The lines of a table of a TOML file.

@@ -1,0 +1,172 @@
+//! Performance of the steps of an erasure with the ports of the shop.
+
+use souk_domain::claim::{Claim, ClaimCommand};
+use souk_domain::order::{Order, OrderCommand, OrderRejection};
+use souk_domain::user::{User, UserCommand};
+use souk_domain::{CustomerId, EmailHash, OrderId, UserId};
+use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::{CommandError, CommandRequest, Outcome, Person, Position};
+use souk_sign_in::end_all_sessions;
+
+use super::ErasureError;
+use super::steps::{ErasureStep, account_steps, customer_steps};
+use crate::ports::ShopPorts;
+
+/// Destroys a customer's key, and ends their account if they have one. Returns the position of the last event
+/// that was appended, if any.
+pub async fn erase_customer(
+    ports: &ShopPorts<'_>,
+    customer: &CustomerId,
+    origin: &Origin,
+) -> Result<Option<Position>, ErasureError> {
+    perform(ports, &customer_steps(customer), origin).await
+}
+
+/// Ends the account of a customer whose key is destroyed. Returns the position of the last event that was
+/// appended, if any.
+pub async fn forget_customer(
+    ports: &ShopPorts<'_>,
+    customer: &CustomerId,
+    origin: &Origin,
+) -> Result<Option<Position>, ErasureError> {
+    perform(ports, &account_steps(customer), origin).await
+}
+
+/// Erases the guest of an order. Returns the position of `order.erased`; `None` if the order belongs to a
+/// customer, and has no guest any more.
+///
+/// The erasure is recorded on the order first, and then the key is destroyed. The sweep that attaches guests'
+/// orders to customers may have decrypted the e-mail address already, to seal it with the customer's key; it
+/// can't attach an order on which an erasure is recorded. After [`ErasureError::Keys`], the erasure is
+/// recorded, and only the destruction of the key is left.
+pub async fn erase_guest(
+    ports: &ShopPorts<'_>,
+    order: OrderId,
+    origin: &Origin,
+) -> Result<Option<Position>, ErasureError> {
+    let guest = order.guest();
+    let outcome = erase_order(ports, order, &guest, origin).await?;
+    if outcome.state.customer().is_some() {
+        return Ok(None);
+    }
+    ports.people.erase(&guest, ports.clock.now()).await?;
+    Ok(Some(outcome.position))
+}
+
+/// Records on an order that a person is erased, if the order has personal data of this person.
+pub async fn erase_order(
+    ports: &ShopPorts<'_>,
+    order: OrderId,
+    person: &Person,
+    origin: &Origin,
+) -> Result<Outcome<Order>, CommandError<OrderRejection>> {
+    let origin = origin.step(&format!("erase {order}"));
+    let erase = OrderCommand::Erase { person: person.clone() };
+    ports.aggregates.orders.execute(CommandRequest::new(Order::stream(order), erase, origin)).await
+}
+
+/// Deletes an account's sessions, credentials and mail if the account is erased. Returns true if it is.
+///
+/// Call it after storing anything about an account outside the log. An erasure that ran at the same time may
+/// have deleted the credentials and the mail before this was stored. The sweep of erasures repeats the other
+/// steps.
+pub async fn delete_if_erased(ports: &ShopPorts<'_>, user: UserId) -> Result<bool, ErasureError> {
+    let customer = user.customer();
+    let person = customer.person();
+    if !ports.people.is_erased(&person).await? {
+        return Ok(false);
+    }
+    ports.people.unsettle(&person).await?;
+    end_sessions(ports, &customer).await?;
+    delete_credentials(ports, user).await?;
+    ports.outbox.forget(&customer).await?;
+    Ok(true)
+}
+
+/// Performs steps one after the other. Returns the position of the last event that they appended, if any.
+pub(super) async fn perform(
+    ports: &ShopPorts<'_>,
+    steps: &[ErasureStep],
+    origin: &Origin,
+) -> Result<Option<Position>, ErasureError> {
+    let mut last = None;
+    for step in steps {
+        last = last.max(perform_step(ports, step, origin).await?);
+    }
+    Ok(last)
+}
+
+async fn perform_step(
+    ports: &ShopPorts<'_>,
+    step: &ErasureStep,
+    origin: &Origin,
+) -> Result<Option<Position>, ErasureError> {
+    match step {
+        ErasureStep::DestroyKey(person) => ports.people.erase(person, ports.clock.now()).await?,
+        ErasureStep::DestroyGuestKey(order) => {
+            let guest = order.guest();
+            if ports.people.to_open(vec![guest.clone()]).await?.get(&guest).is_some() {
+                ports.people.erase(&guest, ports.clock.now()).await?;
+            }
+        }
+        ErasureStep::EndSessions(customer) => end_sessions(ports, customer).await?,
+        ErasureStep::DeleteCredentials(user) => delete_credentials(ports, *user).await?,
+        ErasureStep::EndAccount(user) => return end_account(ports, *user, origin).await,
+        ErasureStep::DeleteMail(customer) => ports.outbox.forget(customer).await?,
+        ErasureStep::EraseOrder(order, person) => {
+            return Ok(Some(erase_order(ports, *order, person, origin).await?.position));
+        }
+    }
+    Ok(None)
+}
+
+async fn end_sessions(ports: &ShopPorts<'_>, customer: &CustomerId) -> Result<(), ErasureError> {
+    end_all_sessions(ports.credentials, ports.denials, customer, None, ports.clock.now()).await?;
+    Ok(())
+}
+
+async fn delete_credentials(ports: &ShopPorts<'_>, user: UserId) -> Result<(), ErasureError> {
+    let hashes = match email_alias(ports, user).await? {
+        Some(alias) => hashes_of(ports, alias).await?,
+        None => Vec::new(),
+    };
+    ports.credentials.forget(&user.customer(), &hashes).await?;
+    Ok(())
+}
+
+async fn end_account(
+    ports: &ShopPorts<'_>,
+    user: UserId,
+    origin: &Origin,
+) -> Result<Option<Position>, ErasureError> {
+    let Some(alias) = email_alias(ports, user).await? else { return Ok(None) };
+    // The alias is deleted before the claim is released: a new account with the address relies on this order.
+    ports.people.delete_alias(alias.as_str()).await?;
+    let stream = User::stream(user);
+    let erase = CommandRequest::new(stream.clone(), UserCommand::Erase, origin.step("erase user"));
+    let erased = ports.aggregates.users.execute(erase).await?;
+    let release = ClaimCommand::Release { owner: stream.to_string(), epoch: erased.state.epoch() };
+    let origin = origin.step("release e-mail address");
+    let release = CommandRequest::new(Claim::of_email(&alias), release, origin);
+    let released = ports.aggregates.claims.execute(release).await?;
+    Ok(Some(erased.position.max(released.position)))
+}
+
+/// Returns the alias of an account's e-mail address; `None` if the account does not exist. An erased account
+/// still has the alias that it gave up.
+async fn email_alias(ports: &ShopPorts<'_>, user: UserId) -> Result<Option<EmailHash>, ErasureError> {
+    let account = ports.aggregates.users.load(&User::stream(user)).await?;
+    Ok(account.and_then(|account| account.state.email_hash().cloned()))
+}
+
+/// Returns all hashes under which sign-in events of an account may be recorded: its alias, and the keyed hash
+/// of its address for events from before the account existed.
+async fn hashes_of(ports: &ShopPorts<'_>, alias: EmailHash) -> Result<Vec<EmailHash>, ErasureError> {
+    let email_hash = ports.people.name_of(alias.as_str()).await?;
+    let mut hashes = vec![alias];
+    if let Some(email_hash) = email_hash {
+        let email_hash = EmailHash::parse(&email_hash);
+        hashes.push(email_hash.map_err(|error| ErasureError::Malformed(error.to_string()))?);
+    }
+    Ok(hashes)
+}

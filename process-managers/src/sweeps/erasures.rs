@@ -1,0 +1,59 @@
+//! Repetition of erasures after a start, because older copies of files may have been restored: of the
+//! credentials, of the store of keys, or of the log. Each check compares all erased people once, page by page.
+//! [`crate::erasure::complete`] finishes the erasures that the store of keys lists as unfinished.
+
+use std::collections::BTreeSet;
+
+use souk_domain::CustomerId;
+use souk_eventsourcing::{KeysUnavailable, Person};
+
+use super::SweepError;
+use crate::erasure::ErasedSubject;
+use crate::ports::ShopPorts;
+
+/// Name of the sweep.
+pub const NAME: &str = "erasure-sweep";
+
+/// Returns the customers among these erased people of whom the credentials still have data: an older copy of
+/// the credentials was restored.
+///
+/// If an older store of keys was restored too, it does not list these people as erased. Then
+/// [`restored`] finds them, and the completion of their erasure deletes their credentials.
+pub async fn with_credentials(
+    ports: &ShopPorts<'_>,
+    erased: &[Person],
+) -> Result<Vec<CustomerId>, SweepError> {
+    let customers = erased.iter().filter_map(|person| match ErasedSubject::of(person) {
+        Ok(ErasedSubject::Customer(customer)) => Some(customer),
+        _ => None,
+    });
+    let customers: Vec<CustomerId> = customers.collect();
+    Ok(ports.credentials.accounts_with_data(&customers).await?)
+}
+
+/// Returns the people whose erasure is in the log, but not in the store of keys: an older store of keys was
+/// restored. Their keys must be destroyed again.
+pub async fn restored(
+    ports: &ShopPorts<'_>,
+    erased_in_log: Vec<Person>,
+) -> Result<Vec<Person>, KeysUnavailable> {
+    let mut restored = Vec::new();
+    for person in erased_in_log {
+        if !ports.people.is_erased(&person).await? {
+            restored.push(person);
+        }
+    }
+    Ok(restored)
+}
+
+/// Marks the erasures that are missing in the log as unfinished: an older log was restored.
+pub async fn unsettle_missing(
+    ports: &ShopPorts<'_>,
+    erased: &[Person],
+    erased_in_log: &BTreeSet<String>,
+) -> Result<(), KeysUnavailable> {
+    for person in erased.iter().filter(|person| !erased_in_log.contains(person.as_str())) {
+        ports.people.unsettle(person).await?;
+    }
+    Ok(())
+}
