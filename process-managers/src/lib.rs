@@ -1,7 +1,8 @@
 //! The process managers of the shop, and its erasures and sweeps.
 //!
 //! Processes are pure: no task, clock, randomness or I/O. `erasure` and `sweeps` reach everything outside only
-//! through [`ShopPorts`]; they know no HTTP, no SQL and no threads.
+//! through [`ShopPorts`]; they know no HTTP, no SQL and no threads. `provider_event` applies the webhooks of the
+//! payment provider.
 //!
 //! There is a folder for each process (`checkout`, `settlement`, `reversal`). Each folder has the files
 //! `step`, `state`, `input`, `moves`, `decide`, `evolve` and `fill_in`, and `version_1`: the frozen rules for
@@ -15,6 +16,7 @@ pub mod erasure;
 pub mod ports;
 pub mod provider;
 pub mod provider_call;
+pub mod provider_event;
 pub mod reversal;
 pub mod settlement;
 pub mod sweeps;

@@ -48,7 +48,7 @@ pub struct DeadLetterSkipRequest {
 }
 
 /// A type of webhook event that the shop accepts from the payment provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[derive(ToSchema)]
 #[schema(example = "payment.authorized")]
 pub enum WebhookKind {
     /// The provider has authorized the payment: it holds the money.
@@ -60,25 +60,6 @@ pub enum WebhookKind {
     /// A refund was paid to the buyer.
     #[schema(rename = "refund.processed")]
     RefundProcessed,
-}
-
-impl WebhookKind {
-    /// All accepted types.
-    pub const ALL: [Self; 3] = [Self::PaymentAuthorized, Self::PaymentFailed, Self::RefundProcessed];
-
-    /// Returns the type as the provider writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PaymentAuthorized => "payment.authorized",
-            Self::PaymentFailed => "payment.failed",
-            Self::RefundProcessed => "refund.processed",
-        }
-    }
-
-    /// Reads a type; `None` for a type that the shop does not accept.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
 }
 
 /// A webhook event of the payment provider.
@@ -109,6 +90,7 @@ pub struct WebhookRequest {
 #[cfg(test)]
 mod tests {
     use serde_json::{json, to_value};
+    use souk_process_managers::provider_event::ProviderEventKind;
     use utoipa::PartialSchema;
 
     use super::*;
@@ -116,10 +98,10 @@ mod tests {
     #[test]
     fn documented_webhook_types_are_the_accepted_types() {
         let documented = to_value(WebhookKind::schema()).unwrap();
-        assert_eq!(documented["enum"], json!(WebhookKind::ALL.map(WebhookKind::as_str)));
-        for kind in WebhookKind::ALL {
-            assert_eq!(WebhookKind::parse(kind.as_str()), Some(kind));
+        assert_eq!(documented["enum"], json!(ProviderEventKind::ALL.map(ProviderEventKind::as_str)));
+        for kind in ProviderEventKind::ALL {
+            assert_eq!(ProviderEventKind::parse(kind.as_str()), Some(kind));
         }
-        assert_eq!(WebhookKind::parse("payment.captured"), None);
+        assert_eq!(ProviderEventKind::parse("payment.captured"), None);
     }
 }

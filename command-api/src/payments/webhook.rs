@@ -12,24 +12,20 @@ use axum::http::{HeaderMap, StatusCode};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::SignedDuration;
 use sha2::Sha256;
-use souk_domain::RefundId;
 use souk_domain::limits::PROVIDER_ID_CHARS_MAX;
-use souk_domain::payment::{Payment, PaymentCommand, PaymentState, ReportedRefund};
-use souk_domain::webhook::{Webhook, WebhookCommand};
-use souk_eventsourcing::envelope::{Actor, Origin};
-use souk_eventsourcing::{
-    CommandError, CommandId, CommandRequest, Completion, CorrelationId, Decider, StreamName,
-};
+use souk_eventsourcing::{Completion, CorrelationId};
 use souk_http::Problem;
 use souk_http::body::parse;
 use souk_http::routes::{Access, ApiRouter, RateClass, Side, rules};
-use souk_process_managers::FoundPayment;
+use souk_process_managers::provider_event::{
+    ProviderEvent, ProviderEventError, ProviderEventKind, WebhookOutcome, apply, store,
+};
 use utoipa_axum::routes;
 
 use crate::ports::Ports;
 use crate::rejected::problem;
 
-use super::request::{WebhookKind, WebhookRequest};
+use super::request::WebhookRequest;
 
 /// Header that has the signature: the hexadecimal HMAC-SHA256 of the body.
 const SIGNATURE: &str = "x-razorpay-signature";
@@ -62,18 +58,29 @@ pub async fn webhook(
     if let Some(id) = &request.refund_id {
         check_id("/refundId", id)?;
     }
-    // Checked before the payment is looked up, so that only events of an accepted type are stored.
-    WebhookKind::parse(&request.kind).ok_or_else(unknown_kind)?;
-    let age = ports.clock.now().duration_since(request.created_at);
+    let WebhookRequest { id, kind, provider_payment_id, created_at, refund_id } = request;
+    let kind = ProviderEventKind::parse(&kind).ok_or_else(unknown_kind)?;
+    let event = ProviderEvent { id, kind, provider_payment_id, created_at, refund_id };
+    let age = ports.clock.now().duration_since(event.created_at);
     if age > AGE_MAX || age < -AHEAD_MAX {
         let detail = "the event must be from the last seven days";
         return Err(Problem::field("/createdAt", "out-of-range", detail));
     }
-    match apply(&ports, &request, &correlation_id).await? {
+    match apply(&ports.shop(), &event, &correlation_id).await.map_err(event_problem)? {
         WebhookOutcome::Applied => Ok(StatusCode::OK),
         WebhookOutcome::UnknownPayment | WebhookOutcome::UnclearRefund | WebhookOutcome::Refused => {
-            store(&ports, request, &correlation_id).await
+            let stored = store(&ports.shop(), event, &correlation_id).await.map_err(problem)?;
+            let is_repeat = stored.completion == Completion::Repeated;
+            Ok(if is_repeat { StatusCode::OK } else { StatusCode::ACCEPTED })
         }
+    }
+}
+
+/// Returns the problem for an event that could not be applied.
+fn event_problem(error: ProviderEventError) -> Problem {
+    match error {
+        ProviderEventError::Log(error) => error.into(),
+        ProviderEventError::Payment(error) => problem(error),
     }
 }
 
@@ -81,7 +88,10 @@ fn unknown_kind() -> Problem {
     Problem::field(
         "/type",
         "unknown-type",
-        format!("the type must be one of {}", WebhookKind::ALL.map(WebhookKind::as_str).join(", ")),
+        format!(
+            "the type must be one of {}",
+            ProviderEventKind::ALL.map(ProviderEventKind::as_str).join(", ")
+        ),
     )
 }
 
@@ -123,134 +133,6 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
         .map(|c| c.to_digit(16).and_then(|digit| digit.try_into().ok()))
         .collect::<Option<_>>()?;
     digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
-}
-
-/// The outcome of applying a webhook event to its payment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WebhookOutcome {
-    /// The payment has recorded the event, now or earlier.
-    Applied,
-    /// The shop does not know the payment yet.
-    UnknownPayment,
-    /// The payment has several refunds, and it is not clear yet which one the event is about.
-    UnclearRefund,
-    /// The payment refused the event, for example because the shop did not request this refund.
-    Refused,
-}
-
-fn origin_of(ports: &Ports, request: &WebhookRequest, correlation_id: &CorrelationId) -> Origin {
-    let actor = Actor::new("provider", ports.provider.name());
-    // The command id includes the payment id: ids of what the command creates are derived from the command
-    // id, and must differ between payments.
-    let id = CommandId::of(&[b"webhook", request.provider_payment_id.as_bytes(), request.id.as_bytes()]);
-    Origin::new(id.0, actor, correlation_id.clone())
-}
-
-/// Applies a webhook event to its payment.
-pub async fn apply(
-    ports: &Ports,
-    request: &WebhookRequest,
-    correlation_id: &CorrelationId,
-) -> Result<WebhookOutcome, Problem> {
-    let Some(found) = ports.provider.find_payment(&request.provider_payment_id).await else {
-        return Ok(WebhookOutcome::UnknownPayment);
-    };
-    let FoundPayment { payment, attempt } = found;
-    let stream = Payment::stream(payment);
-    let Some(loaded) = ports.aggregates.payments.load(&stream).await? else {
-        return Ok(WebhookOutcome::UnknownPayment);
-    };
-    let origin = origin_of(ports, request, correlation_id);
-    let provider_payment_id = request.provider_payment_id.clone();
-    let command = match WebhookKind::parse(&request.kind).ok_or_else(unknown_kind)? {
-        WebhookKind::PaymentAuthorized => {
-            PaymentCommand::RecordAuthorized { attempt, provider_payment_id, attempts: 1 }
-        }
-        WebhookKind::PaymentFailed => PaymentCommand::RecordFailed {
-            attempt,
-            provider_payment_id: Some(provider_payment_id),
-            code: "declined".to_owned(),
-            detail: "the provider reported a failure".to_owned(),
-            attempts: 1,
-        },
-        WebhookKind::RefundProcessed => match refund_of(ports, request, &loaded.state).await {
-            Ok((refund, provider_refund_id)) => PaymentCommand::RecordRefunded { refund, provider_refund_id },
-            Err(outcome) => {
-                // An earlier copy of this event may have completed the only refund that the event can be
-                // about.
-                let is_repeat =
-                    ports.aggregates.payments.find(&stream, &origin).await.map_err(problem)?.is_some();
-                return Ok(if is_repeat { WebhookOutcome::Applied } else { outcome });
-            }
-        },
-    };
-    let request = CommandRequest::new(stream, command, origin).repeatable();
-    match ports.aggregates.payments.execute(request).await {
-        Ok(_) => Ok(WebhookOutcome::Applied),
-        Err(CommandError::Rejected(_)) => Ok(WebhookOutcome::Refused),
-        Err(error) => Err(problem(error)),
-    }
-}
-
-/// Finds the refund that a webhook event is about. Returns the shop's id and the provider's id of the refund;
-/// the latter is empty if the event does not contain it.
-///
-/// `refundId` in the event is either of the two ids. Without it, the event can only be about the only open
-/// refund of the payment. If the payment has several, the event is stored; the shop learns their outcome from
-/// the provider's responses.
-async fn refund_of(
-    ports: &Ports,
-    request: &WebhookRequest,
-    payment: &PaymentState,
-) -> Result<(RefundId, String), WebhookOutcome> {
-    let Some(id) = &request.refund_id else {
-        return match payment.reported_refund(request.created_at) {
-            ReportedRefund::One(refund) => Ok((refund, String::new())),
-            ReportedRefund::None => Err(WebhookOutcome::Refused),
-            ReportedRefund::Unclear => Err(WebhookOutcome::UnclearRefund),
-        };
-    };
-    match ports.provider.find_refund(id).await {
-        Some(refund) => Ok((refund, id.clone())),
-        None => id.parse().map(|id| (RefundId(id), String::new())).map_err(|_| WebhookOutcome::Refused),
-    }
-}
-
-/// Stores an event that can't be applied yet. Returns 202, or 200 if the event is already stored.
-async fn store(
-    ports: &Ports,
-    request: WebhookRequest,
-    correlation_id: &CorrelationId,
-) -> Result<StatusCode, Problem> {
-    let origin = origin_of(ports, &request, correlation_id);
-    let WebhookRequest { id: event_id, kind, created_at, refund_id, provider_payment_id } = request;
-    let command = WebhookCommand::Store { event_id, kind, refund_id, created_at };
-    let request = CommandRequest::new(stream_of(&provider_payment_id), command, origin).repeatable();
-    let outcome = ports.aggregates.webhooks.execute(request).await.map_err(problem)?;
-    let is_repeat = outcome.completion == Completion::Repeated;
-    Ok(if is_repeat { StatusCode::OK } else { StatusCode::ACCEPTED })
-}
-
-/// Applies a stored event again, and closes the stored event if its payment recorded or refused it.
-pub async fn retry(
-    ports: &Ports,
-    stored: &WebhookRequest,
-    correlation_id: &CorrelationId,
-) -> Result<WebhookOutcome, Problem> {
-    let outcome = apply(ports, stored, correlation_id).await?;
-    if matches!(outcome, WebhookOutcome::Applied | WebhookOutcome::Refused) {
-        let event_id = stored.id.clone();
-        let taken = outcome == WebhookOutcome::Applied;
-        let origin = origin_of(ports, stored, correlation_id).step("settle");
-        let command = WebhookCommand::Settle { event_id, taken };
-        let request = CommandRequest::new(stream_of(&stored.provider_payment_id), command, origin);
-        ports.aggregates.webhooks.execute(request).await.map_err(problem)?;
-    }
-    Ok(outcome)
-}
-
-fn stream_of(provider_payment_id: &str) -> StreamName {
-    StreamName::new(Webhook::CATEGORY, provider_payment_id)
 }
 
 #[cfg(test)]

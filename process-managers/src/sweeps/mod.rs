@@ -7,6 +7,7 @@
 //! On failure: the row stays as it is, and a later step of the sweep tries again.
 
 pub mod erasures;
+pub mod webhooks;
 
 use std::error::Error;
 

@@ -2,8 +2,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use souk_command_api::payments::request::WebhookRequest;
-use souk_command_api::payments::webhook::{WebhookOutcome, apply, retry};
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::order::event::OrderLine;
 use souk_domain::order::{Draft, Order, OrderCommand, OrderStatus, draft};
@@ -16,6 +14,8 @@ use souk_domain::user::{User, UserCommand};
 use souk_domain::webhook::{Webhook, WebhookCommand};
 use souk_domain::{Currency, Email, EmailHash, Money, OrderId, OrderRef, PaymentId, ProductId, Sku, UserId};
 use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, Decider, EventStore, StreamName};
+use souk_process_managers::provider_event::{ProviderEvent, ProviderEventKind, WebhookOutcome, apply};
+use souk_process_managers::sweeps::webhooks::retry;
 use uuid::Uuid;
 
 use super::*;
@@ -152,18 +152,18 @@ async fn a_webhook_before_its_payment_is_delivered_later() {
     let ports = &test.shop.ports;
     let order = OrderId(Uuid::from_u128(7));
     let payment = PaymentId::of(order);
-    let kept = WebhookRequest {
+    let kept = ProviderEvent {
         id: "evt_1".into(),
-        kind: "payment.authorized".into(),
+        kind: ProviderEventKind::PaymentAuthorized,
         provider_payment_id: format!("sim_{payment}"),
         created_at: SystemClock.now(),
         refund_id: None,
     };
     let correlation = CorrelationId::from(Uuid::from_u128(1));
-    assert_eq!(apply(ports, &kept, &correlation).await.unwrap(), WebhookOutcome::UnknownPayment);
+    assert_eq!(apply(&ports.shop(), &kept, &correlation).await.unwrap(), WebhookOutcome::UnknownPayment);
     let keep = WebhookCommand::Store {
         event_id: kept.id.clone(),
-        kind: kept.kind.clone(),
+        kind: kept.kind.as_str().to_owned(),
         refund_id: None,
         created_at: kept.created_at,
     };
@@ -177,7 +177,7 @@ async fn a_webhook_before_its_payment_is_delivered_later() {
     let state = ports.aggregates.payments.load(&Payment::stream(payment)).await.unwrap().unwrap().state;
     assert_eq!(state.status(), Some(PaymentStatus::Authorized));
     assert_eq!(
-        retry(ports, &kept, &correlation).await.unwrap(),
+        retry(&ports.shop(), &kept, &correlation).await.unwrap(),
         WebhookOutcome::Applied,
         "the webhook takes effect only once"
     );
