@@ -6,7 +6,11 @@
 //!
 //! On failure: the row stays as it is, and a later step of the sweep tries again.
 
+pub mod claims;
 pub mod erasures;
+pub mod guests;
+pub mod readdressed;
+pub mod reservations;
 pub mod webhooks;
 
 use std::error::Error;

@@ -25,13 +25,14 @@ use souk_eventsourcing::{
     RecordedEvent, Revision, StoreError, StreamName,
 };
 use souk_mail_folder::MailFolder;
+use souk_process_managers::sweeps::origin;
 use souk_sign_in::Mail;
 use souk_sqlite_credentials::CREDENTIALS_FILE;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::tests::{ClockAhead, execute_order, guest_order, sweep_context, wait_for_status};
-use super::{Sweep as _, credentials, erasures, guests, origin};
+use super::{Sweep as _, credentials, erasures, guests};
 use crate::testing::TestShop;
 
 /// Action that runs once, just before a command.
@@ -141,7 +142,7 @@ async fn a_guest_erased_while_the_order_is_being_attached_stays_erased() {
     let order = ended_order(&test).await;
     let of_request = test.shop.ports.clone();
     let erasure = async move {
-        let origin = origin(&of_request, "test");
+        let origin = origin(&*of_request.clock, "test");
         erase_guest(&of_request, order, &origin).await.unwrap();
     };
     let is_attach = |command: &OrderCommand| matches!(command, OrderCommand::Attach { .. });
@@ -187,7 +188,7 @@ async fn a_guest_erasure_is_not_found_if_the_order_was_attached_meanwhile() {
         may_continue.notify_one();
         attached.await.unwrap();
     });
-    let erased = erase_guest(&ports, order, &origin(&ports, "test")).await;
+    let erased = erase_guest(&ports, order, &origin(&*ports.clock, "test")).await;
     assert_eq!(erased.map_err(|problem| problem.code()), Err("not-found"));
     let loaded = ports.aggregates.orders.load(&Order::stream(order)).await.unwrap().unwrap();
     assert_eq!(loaded.state.customer(), Some(&customer));
@@ -248,7 +249,7 @@ async fn restored_credentials_of_erased_accounts_are_deleted_again() {
     credentials.keep_email(&customer, &name, &EmailHash::parse(&alias).unwrap(), None).await.unwrap();
     let test = test.reopened(async || copy_credentials(&data, older.path())).await;
     let ports = &test.shop.ports;
-    erase_customer(ports, &customer, &origin(ports, "test")).await.unwrap();
+    erase_customer(ports, &customer, &origin(&*ports.clock, "test")).await.unwrap();
     let people = std::slice::from_ref(&customer);
     assert_eq!(ports.accounts.credentials.accounts_with_data(people).await.unwrap(), []);
     // The erasure is complete before the older file is restored.

@@ -1,37 +1,29 @@
-//! Sweep that attaches guest orders to customers. If the e-mail address of a guest order belongs to a user,
-//! the order becomes an order of this customer. Its personal data, and then the notes of staff on it, are
-//! encrypted with the key of the customer, and the key of the order is destroyed.
+//! Sweep that attaches guest orders to customers: reads the links between guest orders and e-mail addresses from
+//! the index of people, and the orders and users from the read models.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use souk_command_api::Ports;
-use souk_domain::order::{Order, OrderCommand, OrderStatus};
-use souk_domain::order_notes::{OrderNotes, OrderNotesCommand};
-use souk_domain::{CustomerId, Email, OrderId};
+use souk_domain::{CustomerId, OrderId};
 use souk_eventsourcing::personal::Linked;
-use souk_eventsourcing::{CommandRequest, KeysUnavailable, Personal, Position, Revision};
+use souk_eventsourcing::{KeysUnavailable, Position, Revision};
+use souk_process_managers::sweeps::SweepError;
+use souk_process_managers::sweeps::guests::{
+    GuestSettings, LinkedOrder, LinkedTo, NAME, attach, link, link_older,
+};
 use souk_projections::orders::OrderRow;
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
-use super::{STEP_ROWS_MAX, Sweep, SweepContext, origin};
+use super::{STEP_ROWS_MAX, Sweep, SweepContext};
 
-/// Time after the payment timeout when every call to the payment provider has ended.
-const CALL_GRACE: SignedDuration = SignedDuration::from_secs(300);
-/// Microseconds before the newest order from which on the first step after a start links orders. An order
-/// that a crash kept from being linked is newer.
-const FIRST_LOOK_BACK_US: i64 = 3_600_000_000;
-/// Microseconds before the last linked order from which on the next step links orders. The overlap is needed
-/// because orders reach the read models some time after they are placed.
-const LOOK_BACK_US: i64 = 10_000_000;
 /// Maximum number of links that one step handles.
 const LINKS_MAX: usize = 500;
 
 /// State of the sweep. Each step handles the next links between guest orders and e-mail addresses that have
-/// an account. The links are in the index beside the keys of people. A link is deleted when the order is
-/// attached or its guest is erased.
+/// an account.
 pub(super) struct UnattachedOrders {
     /// Lock of the sweeps that change people, see [`SweepContext::people_lock`].
     pub(super) people_lock: Arc<tokio::sync::Mutex<()>>,
@@ -43,8 +35,8 @@ pub(super) struct UnattachedOrders {
     pub(super) head_at_start: Position,
     /// Last link of the previous step. `None` at the beginning of a pass.
     pub(super) after: Option<Linked>,
-    /// Last linked guest order: its time in microseconds and its id. `None` before the first step.
-    pub(super) linked_to: Option<(i64, String)>,
+    /// Place after which the next step links orders. `None` before the first step.
+    pub(super) linked_to: Option<LinkedTo>,
     /// Last guest order of an older log that was added to the index. `None` after all were added.
     pub(super) orders_added: Option<String>,
     /// Latest time, in microseconds, at which a user of an older log who was added to the index proved the
@@ -72,7 +64,7 @@ impl UnattachedOrders {
 #[async_trait]
 impl Sweep for UnattachedOrders {
     fn name(&self) -> &'static str {
-        "guest-order-sweep"
+        NAME
     }
 
     fn exclusive_lock(&self) -> Option<Arc<tokio::sync::Mutex<()>>> {
@@ -100,7 +92,8 @@ impl Sweep for UnattachedOrders {
             let statement = sqlx::query_as(include_str!("guests.sql")).bind(alias).bind(order);
             let owned: Option<(Vec<u8>, String)> = statement.fetch_optional(pool).await?;
             let Some((row, user)) = owned else { continue };
-            if let Err(error) = self.attach(ports, order, name, &row, &user).await {
+            if let Err(error) = attach_row(ports, order, name, &row, &user).await {
+                let error = error.as_str();
                 tracing::warn!(order, error, "a guest order could not be attached; the sweep will try again");
             }
         }
@@ -127,10 +120,9 @@ impl UnattachedOrders {
         }
         if let Some(after) = self.orders_added.clone() {
             let orders = older(pool, include_str!("older_guests.sql"), &after).await?;
-            let link = |(order, hash): &(String, String)| {
-                Some((order.parse().map(OrderId).ok()?.guest(), hash.clone()))
-            };
-            if let Err(error) = ports.people.link(orders.iter().filter_map(link).collect()).await {
+            let parsed =
+                |(order, hash): &(String, String)| Some((order.parse().map(OrderId).ok()?, hash.clone()));
+            if let Err(error) = link_older(&ports.shop(), orders.iter().filter_map(parsed)).await {
                 return Ok(Err(error));
             }
             self.orders_added = orders.last().map(|(order, _)| order.clone());
@@ -138,137 +130,65 @@ impl UnattachedOrders {
         Ok(Ok(()))
     }
 
-    /// Links new guest orders with their e-mail addresses. Links are created only here, from orders in the
-    /// read models, so a refused order never has a link.
+    /// Links new guest orders with their e-mail addresses.
     async fn link_new(
         &mut self,
         pool: &SqlitePool,
         ports: &Ports,
     ) -> Result<Result<(), KeysUnavailable>, sqlx::Error> {
         if self.linked_to.is_none() {
-            let newest: Option<i64> =
-                sqlx::query_scalar("SELECT max(placed_at) FROM orders").fetch_one(pool).await?;
-            self.linked_to = Some((newest.unwrap_or_default() - FIRST_LOOK_BACK_US, String::new()));
+            let newest = sqlx::query_scalar("SELECT max(placed_at) FROM orders").fetch_one(pool).await?;
+            self.linked_to = Some(LinkedTo::at_start(newest));
         }
-        let Some((placed_at, order)) = &self.linked_to else { return Ok(Ok(())) };
+        let Some(LinkedTo { placed_at_us, order }) = &self.linked_to else { return Ok(Ok(())) };
         let found = sqlx::query_as::<_, (i64, String, Vec<u8>)>(include_str!("new_orders.sql"));
-        let found = found.bind(placed_at).bind(order).bind(STEP_ROWS_MAX).fetch_all(pool).await?;
+        let found = found.bind(placed_at_us).bind(order).bind(STEP_ROWS_MAX).fetch_all(pool).await?;
         let mut emails = Vec::new();
         for (_, _, doc) in &found {
             let row: OrderRow =
                 serde_json::from_slice(doc).map_err(|error| sqlx::Error::Decode(error.into()))?;
             emails.extend(row.guest_email().cloned());
         }
-        let guests = emails.iter().map(|email| email.person().clone()).collect();
-        let keys = match ports.people.to_open(guests).await {
-            Ok(keys) => keys,
-            Err(error) => return Ok(Err(error)),
-        };
-        let link = |sealed: &Personal<String>| {
-            let email = Email::parse(&sealed.reveal(&keys)?).ok()?;
-            Some((sealed.person().clone(), email.hash(&ports.keys.email_hash).as_str().to_owned()))
-        };
-        if let Err(error) = ports.people.link(emails.iter().filter_map(link).collect()).await {
+        if let Err(error) = link(&ports.shop(), emails, settings(ports)).await {
             return Ok(Err(error));
         }
-        if let Some((placed_at, order, _)) = found.last() {
+        if let Some((placed_at_us, order, _)) = found.last() {
             let is_whole_page = i64::try_from(found.len()).is_ok_and(|rows| rows == STEP_ROWS_MAX);
-            let next = if is_whole_page {
-                (*placed_at, order.clone())
-            } else {
-                (placed_at - LOOK_BACK_US, String::new())
-            };
-            self.linked_to = Some(next);
+            let last = LinkedTo { placed_at_us: *placed_at_us, order: order.clone() };
+            self.linked_to = Some(LinkedTo::after_page(last, is_whole_page));
         }
         Ok(Ok(()))
     }
-
-    /// Attaches an order to a customer, if the e-mail address of the guest is the linked one.
-    async fn attach(
-        &self,
-        ports: &Ports,
-        order: &str,
-        name: &str,
-        row: &[u8],
-        user: &str,
-    ) -> Result<(), String> {
-        let order = order.parse().map(OrderId).map_err(text)?;
-        let row: OrderRow = serde_json::from_slice(row).map_err(text)?;
-        let customer = CustomerId::parse(user).map_err(text)?;
-        let guest = order.guest();
-        // The token of a running payment is encrypted with the key of the guest.
-        if !is_paid_or_over(&row, ports) {
-            return Ok(());
-        }
-        if let Some(customer) = &row.customer {
-            // The read models already have the order under its customer, so only notes still need the key of
-            // the guest.
-            self.reseal_notes(ports, order, customer).await?;
-            return ports.people.erase(&guest, ports.clock.now()).await.map_err(text);
-        }
-        // The order of an erased guest is not attached, and no order is attached to an erased customer.
-        for person in [&guest, &customer.person()] {
-            if ports.people.is_erased(person).await.map_err(text)? {
-                return Ok(());
-            }
-        }
-        let keys = ports.people.to_open(vec![guest.clone()]).await.map_err(text)?;
-        let email = row.email.and_then(|email| email.reveal(&keys));
-        let email = email.and_then(|email| Email::parse(&email).ok());
-        // In older versions, a refused request may have linked the order with another address.
-        if email.as_ref().is_some_and(|email| email.hash(&ports.keys.email_hash).as_str() != name) {
-            return ports.people.unlink(&guest, name).await.map_err(text);
-        }
-        let attach = OrderCommand::Attach {
-            customer,
-            email,
-            shipping_address: row.shipping_address.and_then(|address| address.reveal(&keys)).map(Box::new),
-        };
-        let request = CommandRequest::new(Order::stream(order), attach, origin(ports, self.name()));
-        // The command fails if the order changed after the row was written. The next step then reads the new
-        // row.
-        let request = CommandRequest { if_match: Some(Revision(row.revision).into()), ..request };
-        ports.aggregates.orders.execute(request).await.map_err(text)?;
-        Ok(())
-    }
-
-    /// Seals the notes on an order that are sealed with the key of the guest with the key of the customer.
-    /// Fails if a note changed meanwhile, so that the key of the guest is still needed.
-    async fn reseal_notes(&self, ports: &Ports, order: OrderId, customer: &CustomerId) -> Result<(), String> {
-        let guest = order.guest();
-        let stream = OrderNotes::stream(order);
-        let notes = &ports.aggregates.order_notes;
-        let Some(before) = notes.load(&stream).await.map_err(text)? else { return Ok(()) };
-        let keys = ports.people.to_open(vec![guest.clone()]).await.map_err(text)?;
-        for (note, stored) in before.state.sealed_for(&guest) {
-            let Some(words) = stored.reveal(&keys) else { continue };
-            let resealed = Personal::new(customer.person(), "text", words);
-            let command = OrderNotesCommand::Reseal { note, stored: stored.clone(), text: resealed };
-            let request = CommandRequest::new(stream.clone(), command, origin(ports, self.name()));
-            notes.execute(request).await.map_err(text)?;
-        }
-        let after = notes.load(&stream).await.map_err(text)?;
-        let is_left = after.is_some_and(|after| {
-            after.state.sealed_for(&guest).any(|(_, stored)| stored.reveal(&keys).is_some())
-        });
-        if is_left { Err("a note on the order changed meanwhile".to_owned()) } else { Ok(()) }
-    }
 }
 
-/// Returns true if no call to the payment provider needs the token of the order any more: the order is paid,
-/// or it ended so long ago that every call has ended too.
-fn is_paid_or_over(row: &OrderRow, ports: &Ports) -> bool {
-    match row.status {
-        OrderStatus::Placed | OrderStatus::PaymentPending => false,
-        OrderStatus::Cancelled | OrderStatus::TimedOut => {
-            let timeout =
-                SignedDuration::try_from(ports.settings.payment_timeout).unwrap_or(SignedDuration::MAX);
-            ports.clock.now().duration_since(row.placed_at) > timeout.saturating_add(CALL_GRACE)
-        }
-        OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Delivered | OrderStatus::Returned => {
-            true
-        }
-    }
+/// Attaches the order of a row to a user. `hash` is the keyed hash with which the order is linked.
+async fn attach_row(
+    ports: &Ports,
+    order: &str,
+    hash: &str,
+    document: &[u8],
+    user: &str,
+) -> Result<(), SweepError> {
+    let order = OrderId(order.parse()?);
+    let row: OrderRow = serde_json::from_slice(document)?;
+    let customer = CustomerId::parse(user)?;
+    let linked = LinkedOrder {
+        order,
+        revision: Revision(row.revision),
+        status: row.status,
+        placed_at: row.placed_at,
+        customer: row.customer,
+        email: row.email,
+        shipping_address: row.shipping_address,
+        linked_hash: hash.to_owned(),
+    };
+    attach(&ports.shop(), linked, customer, settings(ports)).await
+}
+
+fn settings(ports: &Ports) -> GuestSettings<'_> {
+    let payment_timeout =
+        SignedDuration::try_from(ports.settings.payment_timeout).unwrap_or(SignedDuration::MAX);
+    GuestSettings { email_hash_key: &ports.keys.email_hash, payment_timeout }
 }
 
 /// Reads one page of keys and keyed hashes.
@@ -278,8 +198,4 @@ async fn older(
     after: &str,
 ) -> Result<Vec<(String, String)>, sqlx::Error> {
     sqlx::query_as(sql).bind(after).bind(STEP_ROWS_MAX).fetch_all(pool).await
-}
-
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
 }

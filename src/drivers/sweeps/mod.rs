@@ -1,5 +1,6 @@
 //! Sweeps: background parts that repeat a bounded step, mostly over the rows of a read model. If a step can't
-//! handle a row, a later step tries again.
+//! handle a row, a later step tries again. This folder holds their loop, their timing and their SQL. The
+//! rules of the shop that sweeps follow are in `souk_process_managers::sweeps`.
 
 mod claims;
 mod complete;
@@ -18,8 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use souk_command_api::Ports;
-use souk_eventsourcing::envelope::Origin;
-use souk_eventsourcing::{Actor, CorrelationId, Position};
+use souk_eventsourcing::Position;
 use souk_mail_folder::MailFolder;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -171,12 +171,6 @@ async fn repeat(
 fn open(read_models: &Path) -> SqlitePool {
     let options = SqliteConnectOptions::new().filename(read_models).read_only(true);
     SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options)
-}
-
-/// Returns the origin for a command of a sweep.
-fn origin(ports: &Ports, sweep: &str) -> Origin {
-    let id = ports.clock.new_id();
-    Origin::new(id, Actor::new("process", sweep), CorrelationId::from(id))
 }
 
 #[cfg(test)]

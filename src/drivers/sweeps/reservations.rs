@@ -1,21 +1,19 @@
-//! Sweep that expires reservations which were not confirmed in time. It only sends the command; the decider
-//! of the stock decides which reservations expire.
+//! Sweep that expires overdue reservations: reads their SKUs from the read model `reservations`.
 
 use async_trait::async_trait;
 use souk_command_api::Ports;
 use souk_domain::Sku;
-use souk_domain::stock::{Stock, StockCommand};
-use souk_eventsourcing::CommandRequest;
+use souk_process_managers::sweeps::reservations::{NAME, expire};
 use sqlx::SqlitePool;
 
-use super::{STEP_ROWS_MAX, Sweep, origin};
+use super::{STEP_ROWS_MAX, Sweep};
 
 pub(super) struct OverdueReservations;
 
 #[async_trait]
 impl Sweep for OverdueReservations {
     fn name(&self) -> &'static str {
-        "expiry-sweep"
+        NAME
     }
 
     async fn step(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
@@ -25,10 +23,9 @@ impl Sweep for OverdueReservations {
             .fetch_all(pool)
             .await?;
         for sku in skus.iter().filter_map(|sku| Sku::parse(sku).ok()) {
-            let origin = origin(ports, self.name());
-            let request = CommandRequest::new(Stock::stream(&sku), StockCommand::ExpireDue, origin);
-            if let Err(error) = ports.aggregates.stock.execute(request).await {
-                tracing::warn!(%sku, %error, "overdue reservations could not be expired; the sweep will try again");
+            if let Err(error) = expire(&ports.shop(), &sku).await {
+                let error = tracing::field::display(error.as_str());
+                tracing::warn!(%sku, error, "overdue reservations could not be expired; the sweep will try again");
             }
         }
         Ok(())

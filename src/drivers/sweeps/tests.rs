@@ -15,6 +15,8 @@ use souk_domain::webhook::{Webhook, WebhookCommand};
 use souk_domain::{Currency, Email, EmailHash, Money, OrderId, OrderRef, PaymentId, ProductId, Sku, UserId};
 use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, Decider, EventStore, StreamName};
 use souk_process_managers::provider_event::{ProviderEvent, ProviderEventKind, WebhookOutcome, apply};
+use souk_process_managers::sweeps::claims::release;
+use souk_process_managers::sweeps::origin;
 use souk_process_managers::sweeps::webhooks::retry;
 use uuid::Uuid;
 
@@ -50,7 +52,7 @@ impl TestShop {
     }
 
     pub(super) fn request<C>(&self, stream: StreamName, command: C) -> CommandRequest<C> {
-        CommandRequest::new(stream, command, origin(&self.shop.ports, "test"))
+        CommandRequest::new(stream, command, origin(&*self.shop.ports.clock, "test"))
     }
 
     async fn owner(&self, sku: &Sku) -> Option<String> {
@@ -102,9 +104,8 @@ async fn a_claim_whose_product_holds_the_sku_stays() {
     let stream = Product::stream(ProductId(Uuid::from_u128(1)));
     test.claim(&sku(), &stream).await;
     // The product is created after the sweep has read the claim as open.
-    let open = claims::OpenClaims;
     test.shop.ports.aggregates.products.execute(test.request(stream.clone(), create())).await.unwrap();
-    open.release(&test.shop.ports, Claim::of_sku(&sku()).id(), stream.clone()).await.unwrap();
+    release(&test.shop.ports.shop(), Claim::of_sku(&sku()).id(), &stream).await.unwrap();
     test.sweep(claims::OpenClaims, SignedDuration::from_hours(1)).await;
     assert_eq!(test.owner(&sku()).await, Some(stream.to_string()));
 }
