@@ -7,8 +7,6 @@ mod access;
 mod advice;
 mod carts;
 mod disks;
-#[path = "../api/documented.rs"]
-mod documented;
 mod edge;
 mod faults;
 mod forgotten;

@@ -6,11 +6,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use souk_http_shop::check_headers;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
-
-use crate::documented::check_headers;
 
 /// Limit of polls for an expected state.
 const POLLS_MAX: u32 = 400;

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::tests::{ADA, add, register, verify};
 use super::*;
+use crate::AddressId;
 use crate::history::History;
 use crate::limits::ADDRESSES_MAX;
-use crate::AddressId;
 
 /// A change of the address book. A number stands for the address at this place of the list.
 #[derive(Clone, Debug)]

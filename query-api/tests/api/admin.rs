@@ -1,18 +1,20 @@
+//! Tests of `/api/admin/projections` and `/api/admin/streams/{stream}`.
+
 use serde_json::json;
 use souk_domain::stock::Stock;
 use souk_http::Role;
+use souk_http_shop::{Call, Shop, fields, sku};
 
-use crate::shop::{Shop, fields, sku};
-
+// Proves: operations.read-model-status
 #[tokio::test]
 async fn every_read_model_shows_its_position_and_lag() {
-    let mut shop = Shop::open().await;
-    shop.count_stock("A1", 1).await;
+    let shop = Shop::open().await;
+    shop.append_count("A1", 1).await;
     shop.project().await;
-    shop.count_stock("A1", 2).await;
-    let response = shop.get("/api/admin/projections").token(Role::Admin, "ops").send().await;
-    assert_eq!(response.json["head"], "2");
-    let items = response.json["items"].as_array().unwrap();
+    shop.append_count("A1", 2).await;
+    let response = shop.admin(Call::get("/api/admin/projections")).await;
+    assert_eq!(response.body["head"], "2");
+    let items = response.body["items"].as_array().unwrap();
     assert_eq!(items.len(), souk_projections::models().len());
     let stock = items.iter().find(|item| item["name"] == "stock").unwrap();
     let expected =
@@ -23,16 +25,16 @@ async fn every_read_model_shows_its_position_and_lag() {
 #[tokio::test]
 async fn read_models_that_no_process_updates_are_shown_as_stopped() {
     let shop = Shop::open().await;
-    shop.following.send_replace(false);
-    let response = shop.get("/api/admin/projections").token(Role::Admin, "ops").send().await;
-    assert_eq!(response.json["items"][0]["state"], "STOPPED");
+    shop.reads.following.send_replace(false);
+    let response = shop.admin(Call::get("/api/admin/projections")).await;
+    assert_eq!(response.body["items"][0]["state"], "STOPPED");
 }
 
 #[tokio::test]
 async fn a_stream_is_listed_from_its_first_event() {
-    let mut shop = Shop::open().await;
+    let shop = Shop::open().await;
     for on_hand in 0..7 {
-        shop.count_stock("A1", on_hand).await;
+        shop.append_count("A1", on_hand).await;
     }
     let pages = shop.pages("/api/admin/streams/stock-A1", Role::Admin).await;
     let revisions: Vec<u64> = pages.iter().map(|event| event["revision"].as_u64().unwrap()).collect();
@@ -46,21 +48,14 @@ async fn a_stream_is_listed_from_its_first_event() {
     );
 }
 
+// Proves: operations.read-model-status
 #[tokio::test]
 async fn only_admins_can_use_operations_and_unknown_streams_are_not_found() {
     let shop = Shop::open().await;
     for path in ["/api/admin/projections", "/api/admin/streams/stock-A1"] {
-        shop.get(path).send().await.assert_problem(401, "unauthenticated");
-        shop.get(path).token(Role::Service, "erp").send().await.assert_problem(403, "forbidden");
+        shop.send(Call::get(path)).await.refused(401, "unauthenticated");
+        shop.with_role(Role::Service, "erp", Call::get(path)).await.refused(403, "forbidden");
     }
-    shop.get("/api/admin/streams/stock-A1")
-        .token(Role::Admin, "ops")
-        .send()
-        .await
-        .assert_problem(404, "not-found");
-    shop.get("/api/admin/streams/STOCK")
-        .token(Role::Admin, "ops")
-        .send()
-        .await
-        .assert_problem(400, "invalid-parameter");
+    shop.admin(Call::get("/api/admin/streams/stock-A1")).await.refused(404, "not-found");
+    shop.admin(Call::get("/api/admin/streams/STOCK")).await.refused(400, "invalid-parameter");
 }

@@ -5,18 +5,9 @@
 
 mod admin;
 mod cart;
-#[path = "../../../tests/api/documented.rs"]
-mod documented;
-mod documents;
-mod export;
 mod inventory;
-mod order_notes;
 mod orders;
-mod pages;
 mod payments;
-mod plans;
-mod positions;
 mod products;
-mod sales;
-mod shop;
+mod rules;
 mod users;

@@ -48,8 +48,8 @@ const SHOP_MODEL: &str = "souk-shop-model";
 const COMMAND_API: &str = "souk-command-api";
 const QUERY_API: &str = "souk-query-api";
 
-/// Packages that may depend on an adapter of `infra/`.
-const COMPOSERS: [&str; 2] = ["souk", "xtask"];
+/// Packages that may depend on all crates of the program.
+const COMPOSERS: [&str; 3] = ["souk", "souk-http-shop", "xtask"];
 
 const RULES: &[Rule] = &[
     rule(KERNEL, NONE, NONE, IO),
@@ -84,6 +84,8 @@ struct Graph {
     members: BTreeSet<String>,
     /// Members that lie in `infra/`.
     adapters: BTreeSet<String>,
+    /// Members that lie in `testing/`.
+    testing: BTreeSet<String>,
     direct: BTreeMap<String, BTreeSet<String>>,
     /// Direct and indirect dependencies.
     all: BTreeMap<String, BTreeSet<String>>,
@@ -93,8 +95,10 @@ impl Graph {
     fn read() -> Self {
         let metadata = workspace::metadata(&["--no-deps"]).expect("cargo knows the workspace");
         let infra = workspace::root().join("infra").display().to_string();
+        let tests = workspace::root().join("testing").display().to_string();
         let mut members = BTreeSet::new();
         let mut adapters = BTreeSet::new();
+        let mut testing = BTreeSet::new();
         for package in metadata["packages"].as_array().expect("cargo lists packages") {
             let text =
                 |name: &str| package[name].as_str().expect("cargo metadata has a text here").to_owned();
@@ -102,12 +106,15 @@ impl Graph {
             if text("manifest_path").starts_with(&infra) {
                 adapters.insert(text("name"));
             }
+            if text("manifest_path").starts_with(&tests) {
+                testing.insert(text("name"));
+            }
         }
         let of_each =
             |depth| members.iter().map(|member| (member.clone(), dependencies(member, depth))).collect();
         let direct = of_each(Some("1"));
         let all = of_each(None);
-        Self { members, adapters, direct, all }
+        Self { members, adapters, testing, direct, all }
     }
 
     fn breaches(&self, rule: &Rule) -> Vec<String> {
@@ -149,6 +156,11 @@ fn dependencies_point_one_way() {
         let known = graph.direct[member].intersection(&graph.adapters);
         findings.extend(known.map(|adapter| format!("{member} depends on the adapter {adapter}")));
     }
+    let program = graph.members.difference(&graph.testing).filter(|member| *member != "xtask");
+    for member in program {
+        let of_tests = graph.direct[member].intersection(&graph.testing);
+        findings.extend(of_tests.map(|name| format!("{member} depends on {name}, which is for tests")));
+    }
     assert_none(&findings);
 }
 
@@ -158,7 +170,7 @@ fn a_dependency_in_the_wrong_direction_is_found() {
     let direct = BTreeMap::from([(DOMAIN.to_owned(), set(&[KERNEL, HTTP, "serde"]))]);
     let all = BTreeMap::from([(DOMAIN.to_owned(), set(&[KERNEL, HTTP, "serde", "tokio"]))]);
     let members = set(&[DOMAIN, KERNEL, HTTP]);
-    let graph = Graph { members, adapters: BTreeSet::new(), direct, all };
+    let graph = Graph { members, adapters: BTreeSet::new(), testing: BTreeSet::new(), direct, all };
     let found = graph.breaches(&rule(DOMAIN, &[KERNEL], &["serde"], IO));
     let expected = ["serde", HTTP, "tokio"].map(|name| format!("{DOMAIN} depends on {name}"));
     assert_eq!(found, expected);

@@ -1,0 +1,5 @@
+//! Tests of `/api/admin/…`.
+
+mod import_products;
+mod parked;
+mod projections;

@@ -1,0 +1,10 @@
+//! Rules that hold for many routes.
+
+mod advice;
+mod bodies;
+mod counts;
+mod document;
+mod headers;
+mod idempotency_scopes;
+mod text_fields;
+mod wrong_fields;
