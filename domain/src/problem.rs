@@ -61,7 +61,7 @@ pub trait PublicRejection: Rejection {
 /// Returns the entries of all aggregates.
 pub fn entries() -> impl Iterator<Item = &'static ProblemEntry> {
     macro_rules! problems {
-        ($($field:ident: $aggregate:ty,)*) => {
+        ($($port:ident: $name:ident = $aggregate:ty,)*) => {
             [$(<<$aggregate as Decider>::Rejection as PublicRejection>::PROBLEMS),*]
         };
     }
