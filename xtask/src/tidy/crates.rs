@@ -95,7 +95,8 @@ const PROCESS_LISTS: [&str; 3] =
 
 /// Folders of `process-managers/src` whose process a list lacks.
 fn unlisted_processes(list: &str) -> Vec<String> {
-    let processes = folders("process-managers/src").into_iter();
+    let folders = folders("process-managers/src").into_iter();
+    let processes = folders.filter(|folder| !NO_PROCESSES.contains(&folder.as_str()));
     processes.filter(|folder| !list.contains(&format!("souk_process_managers::{folder}::"))).collect()
 }
 
