@@ -1,4 +1,7 @@
 //! Ending sessions. The access tokens of a session are refused even before the end of the session is on disk.
+//!
+//! The time is read again for each session: while many sessions are ended one after the other, a later one may
+//! still get a new access token, and this token must be refused until it expires.
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -12,6 +15,9 @@ use crate::session::ACCESS_TTL;
 pub const SESSION_WRITES_MAX: usize = 5;
 /// Maximum time by which the clock of a service that checks access tokens may be behind.
 const CLOCK_LAG_MAX: SignedDuration = SignedDuration::from_secs(5);
+
+/// Function that returns the present time.
+pub type Now<'a> = &'a (dyn Fn() -> Timestamp + Sync);
 
 /// Port to everything that checks access tokens.
 #[async_trait]
@@ -32,7 +38,8 @@ pub enum SessionsError {
 }
 
 /// Refuses the access tokens of a session until the last of them has expired.
-pub async fn deny_access(denials: &dyn AccessDenials, session: Uuid, now: Timestamp) {
+pub async fn deny_access(denials: &dyn AccessDenials, session: Uuid, now: Now<'_>) {
+    let now = now();
     denials.deny(session, now + ACCESS_TTL + CLOCK_LAG_MAX, now).await;
 }
 
@@ -42,12 +49,12 @@ pub async fn end_all_sessions(
     denials: &dyn AccessDenials,
     user: &CustomerId,
     kept: Option<Uuid>,
-    now: Timestamp,
+    now: Now<'_>,
 ) -> Result<bool, SessionsError> {
     let mut was_any_open = false;
     loop {
         // One call returns a limited number of open sessions.
-        let mut families = credentials.families_of(user, now).await?;
+        let mut families = credentials.families_of(user, now()).await?;
         families.retain(|stored| Some(stored.family.id) != kept);
         if families.is_empty() {
             return Ok(was_any_open);
@@ -64,14 +71,14 @@ pub async fn end_session(
     credentials: &dyn Credentials,
     denials: &dyn AccessDenials,
     stored: Stored,
-    now: Timestamp,
+    now: Now<'_>,
 ) -> Result<(), SessionsError> {
     let id = stored.family.id;
     deny_access(denials, id, now).await;
     let mut current = Some(stored);
     for _ in 0..SESSION_WRITES_MAX {
         let Some(mut stored) = current else { return Ok(()) };
-        stored.family.revoke(now);
+        stored.family.revoke(now());
         if credentials.replace_family(&stored).await? {
             return Ok(());
         }

@@ -115,7 +115,7 @@ async fn exchange_for_tokens(
         // A repeated token may be stolen. The access tokens of the session are refused even before the end of
         // the session is on disk.
         if exchanged.is_err() {
-            deny_access(&*ports.accounts.ended_sessions, token.family, now).await;
+            deny_access(&*ports.accounts.ended_sessions, token.family, &|| ports.clock.now()).await;
         }
         if !ports.accounts.credentials.replace_family(&stored).await? {
             continue;
@@ -167,7 +167,7 @@ pub async fn end(ports: &Ports, text: &str, everywhere: bool) -> Result<Option<U
 /// Ends all sessions of a user, except for the session `kept`. Returns true if any other session was open.
 pub async fn end_all(ports: &Ports, user: &CustomerId, kept: Option<Uuid>) -> Result<bool, Problem> {
     let Accounts { credentials, ended_sessions, .. } = &ports.accounts;
-    let ended = end_all_sessions(&**credentials, &**ended_sessions, user, kept, ports.clock.now()).await;
+    let ended = end_all_sessions(&**credentials, &**ended_sessions, user, kept, &|| ports.clock.now()).await;
     ended.map_err(sessions_problem)
 }
 
@@ -177,7 +177,7 @@ async fn find(ports: &Ports, family: Uuid) -> Result<Option<Stored>, Problem> {
 
 async fn revoke(ports: &Ports, stored: Stored) -> Result<(), Problem> {
     let Accounts { credentials, ended_sessions, .. } = &ports.accounts;
-    let ended = end_session(&**credentials, &**ended_sessions, stored, ports.clock.now()).await;
+    let ended = end_session(&**credentials, &**ended_sessions, stored, &|| ports.clock.now()).await;
     ended.map_err(sessions_problem)
 }
 

@@ -49,14 +49,18 @@ pub async fn is_known(ports: &Ports, customer: &CustomerId) -> Result<bool, Prob
     Ok(ports.aggregates.carts.load(&cart).await?.is_some() || ports.finder.has_orders(customer).await?)
 }
 
-/// Deletes an account's sessions, credentials and mail if the account is erased. Returns true if it is. Call
-/// it after storing anything about an account outside the log.
+/// Deletes an account's sessions, credentials and mail if the account is erased. Returns true if it is.
+///
+/// Call it after storing anything about an account outside the log. An erasure that ran at the same time may
+/// have deleted the credentials and the mail before this was stored. The sweep of erasures repeats the other
+/// steps; it is woken first, since the client may disconnect during the deletions.
 pub async fn delete_if_erased(ports: &Ports, user: UserId) -> Result<bool, Problem> {
-    let deleted = erasure::delete_if_erased(&ports.shop(), user).await;
-    if !matches!(deleted, Ok(false)) {
-        ports.erased.notify_one();
+    if !erasure::unsettle_if_erased(&ports.shop(), user).await.map_err(erasure_problem)? {
+        return Ok(false);
     }
-    deleted.map_err(erasure_problem)
+    ports.erased.notify_one();
+    erasure::delete_account_data(&ports.shop(), user).await.map_err(erasure_problem)?;
+    Ok(true)
 }
 
 /// Records on an order that a person is erased, if the order has personal data of this person.

@@ -8,7 +8,7 @@ use souk_eventsourcing::envelope::Origin;
 
 use super::ErasureError;
 use super::perform::perform;
-use super::steps::{ErasedSubject, ErasureStep, customer_steps, order_steps};
+use super::steps::{ErasedSubject, ErasureStep, account_steps, order_steps};
 use crate::ports::ShopPorts;
 
 /// Orders of customers, as the read models know them.
@@ -57,13 +57,12 @@ pub async fn complete(
     orders: &dyn CustomerOrders,
     origin: &Origin,
 ) -> Result<ErasureOutcome, ErasureError> {
+    // The key is destroyed even if the person's id is unreadable.
+    perform(ports, &[ErasureStep::DestroyKey(person.clone())], origin).await?;
     let outcome = match ErasedSubject::of(person)? {
         ErasedSubject::Customer(customer) => complete_customer(ports, &customer, orders, origin).await?,
         ErasedSubject::Order(order) => complete_order(ports, person, order, origin).await?,
-        ErasedSubject::Unknown => {
-            perform(ports, &[ErasureStep::DestroyKey(person.clone())], origin).await?;
-            ErasureOutcome::Erased
-        }
+        ErasedSubject::Unknown => ErasureOutcome::Erased,
     };
     if outcome != ErasureOutcome::Incomplete {
         ports.people.settle(person).await?;
@@ -77,7 +76,7 @@ async fn complete_customer(
     orders: &dyn CustomerOrders,
     origin: &Origin,
 ) -> Result<ErasureOutcome, ErasureError> {
-    perform(ports, &customer_steps(customer), origin).await?;
+    perform(ports, &account_steps(customer), origin).await?;
     // Checked before the first page, because the pages may miss orders that arrive while they are read.
     let has_all = orders.has_all();
     let mut last = None;
@@ -98,7 +97,6 @@ async fn complete_order(
     order: OrderId,
     origin: &Origin,
 ) -> Result<ErasureOutcome, ErasureError> {
-    perform(ports, &[ErasureStep::DestroyKey(person.clone())], origin).await?;
     // An order that was never placed contains no personal data.
     let Some(placed) = ports.aggregates.orders.load(&Order::stream(order)).await? else {
         return Ok(ErasureOutcome::Erased);

@@ -5,8 +5,8 @@
 //! erasure is recorded on the order before the key is destroyed.
 //!
 //! `steps` names the steps as data, and `perform` performs them with the ports of the shop. Requests begin an
-//! erasure, and a sweep completes it (`complete`). The simulation performs the same steps with a simulated
-//! disk.
+//! erasure, and a sweep completes it (`complete`). The simulation takes the same steps from `steps` and performs
+//! them with a simulated disk. It sends their commands at the same time, so it does not test their order.
 //!
 //! On failure: every step may be repeated, and the sweep repeats all steps until they succeed.
 
@@ -17,5 +17,7 @@ mod steps;
 
 pub use complete::{CustomerOrders, ErasureOutcome, complete};
 pub use error::ErasureError;
-pub use perform::{delete_if_erased, erase_customer, erase_guest, erase_order, forget_customer};
+pub use perform::{
+    delete_account_data, erase_customer, erase_guest, erase_order, forget_customer, unsettle_if_erased,
+};
 pub use steps::{ErasedSubject, ErasureStep, account_steps, customer_steps, order_steps};

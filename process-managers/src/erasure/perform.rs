@@ -65,22 +65,23 @@ pub async fn erase_order(
     ports.aggregates.orders.execute(CommandRequest::new(Order::stream(order), erase, origin)).await
 }
 
-/// Deletes an account's sessions, credentials and mail if the account is erased. Returns true if it is.
-///
-/// Call it after storing anything about an account outside the log. An erasure that ran at the same time may
-/// have deleted the credentials and the mail before this was stored. The sweep of erasures repeats the other
-/// steps.
-pub async fn delete_if_erased(ports: &ShopPorts<'_>, user: UserId) -> Result<bool, ErasureError> {
-    let customer = user.customer();
-    let person = customer.person();
-    if !ports.people.is_erased(&person).await? {
-        return Ok(false);
+/// Marks the erasure of an account as unfinished. Returns false if the account is not erased.
+pub async fn unsettle_if_erased(ports: &ShopPorts<'_>, user: UserId) -> Result<bool, ErasureError> {
+    let person = user.customer().person();
+    let is_erased = ports.people.is_erased(&person).await?;
+    if is_erased {
+        ports.people.unsettle(&person).await?;
     }
-    ports.people.unsettle(&person).await?;
+    Ok(is_erased)
+}
+
+/// Deletes the sessions, credentials and mail of an erased account.
+pub async fn delete_account_data(ports: &ShopPorts<'_>, user: UserId) -> Result<(), ErasureError> {
+    let customer = user.customer();
     end_sessions(ports, &customer).await?;
     delete_credentials(ports, user).await?;
     ports.outbox.forget(&customer).await?;
-    Ok(true)
+    Ok(())
 }
 
 /// Performs steps one after the other. Returns the position of the last event that they appended, if any.
@@ -121,7 +122,7 @@ async fn perform_step(
 }
 
 async fn end_sessions(ports: &ShopPorts<'_>, customer: &CustomerId) -> Result<(), ErasureError> {
-    end_all_sessions(ports.credentials, ports.denials, customer, None, ports.clock.now()).await?;
+    end_all_sessions(ports.credentials, ports.denials, customer, None, &|| ports.clock.now()).await?;
     Ok(())
 }
 

@@ -18,7 +18,7 @@ pub const NAME: &str = "erasure-sweep";
 /// the credentials was restored.
 ///
 /// If an older store of keys was restored too, it does not list these people as erased. Then
-/// [`restored`] finds them, and the completion of their erasure deletes their credentials.
+/// [`destroy_restored`] finds them, and the completion of their erasure deletes their credentials.
 pub async fn with_credentials(
     ports: &ShopPorts<'_>,
     erased: &[Person],
@@ -31,19 +31,17 @@ pub async fn with_credentials(
     Ok(ports.credentials.accounts_with_data(&customers).await?)
 }
 
-/// Returns the people whose erasure is in the log, but not in the store of keys: an older store of keys was
-/// restored. Their keys must be destroyed again.
-pub async fn restored(
+/// Destroys the key of a person whose erasure is in the log again, if the store of keys does not list the
+/// person as erased: an older store of keys was restored. Returns true if it was.
+pub async fn destroy_restored(
     ports: &ShopPorts<'_>,
-    erased_in_log: Vec<Person>,
-) -> Result<Vec<Person>, KeysUnavailable> {
-    let mut restored = Vec::new();
-    for person in erased_in_log {
-        if !ports.people.is_erased(&person).await? {
-            restored.push(person);
-        }
+    erased_in_log: &Person,
+) -> Result<bool, KeysUnavailable> {
+    if ports.people.is_erased(erased_in_log).await? {
+        return Ok(false);
     }
-    Ok(restored)
+    ports.people.erase(erased_in_log, ports.clock.now()).await?;
+    Ok(true)
 }
 
 /// Marks the erasures that are missing in the log as unfinished: an older log was restored.

@@ -13,7 +13,7 @@ use souk_eventsourcing::{Person, Position};
 use souk_process_managers::erasure::{
     CustomerOrders, ErasureError, ErasureOutcome, complete, forget_customer,
 };
-use souk_process_managers::sweeps::erasures::{NAME, restored, unsettle_missing, with_credentials};
+use souk_process_managers::sweeps::erasures::{NAME, destroy_restored, unsettle_missing, with_credentials};
 use souk_process_managers::sweeps::{SweepError, origin};
 use sqlx::SqlitePool;
 use tokio::sync::watch;
@@ -170,20 +170,15 @@ impl UnfinishedErasures {
                 .bind(STEP_ROWS_MAX)
                 .fetch_all(pool)
                 .await?;
-        let people = names.iter().map(|name| Person::parse(name)).collect();
-        let restored = match restored(&ports.shop(), people).await {
-            Ok(restored) => restored,
-            Err(error) => {
-                tracing::warn!(%error, "the keys of people can't be read");
-                return Ok(());
+        for person in names.iter().map(|name| Person::parse(name)) {
+            match destroy_restored(&ports.shop(), &person).await {
+                Ok(false) => {}
+                Ok(true) => tracing::info!(%person, "a restored key of an erased person was destroyed again"),
+                Err(error) => {
+                    tracing::warn!(%person, %error, "it is unknown if a restored key of an erased person is destroyed");
+                    return Ok(());
+                }
             }
-        };
-        for person in restored {
-            if let Err(error) = ports.people.erase(&person, ports.clock.now()).await {
-                tracing::warn!(%person, %error, "a restored key of an erased person could not be destroyed");
-                return Ok(());
-            }
-            tracing::info!(%person, "a restored key of an erased person was destroyed again");
         }
         self.keys_checked = names.last().cloned();
         Ok(())
@@ -257,10 +252,7 @@ impl CustomerOrders for OrderRows<'_> {
         let statement = statement.bind(customer.as_str()).bind(after).bind(STEP_ROWS_MAX);
         let keys = statement.fetch_all(self.pool).await;
         let keys = keys.map_err(|error| ErasureError::ReadModels(error.to_string()))?;
-        let parse = |key: &String| key.parse().map(OrderId);
-        keys.iter()
-            .map(parse)
-            .collect::<Result<_, _>>()
-            .map_err(|error| ErasureError::Malformed(error.to_string()))
+        // An unreadable key must not stop the erasure of the other orders.
+        Ok(keys.iter().filter_map(|key| key.parse().ok().map(OrderId)).collect())
     }
 }

@@ -32,7 +32,10 @@ impl Sweep for KeptWebhooks {
             .await?;
         self.after = rows.last().map(|(key, _)| key.clone()).unwrap_or_default();
         for (id, document) in rows {
-            let Some(stored) = stored_event(id, &document) else { continue };
+            let Some(stored) = stored_event(&id, &document) else {
+                tracing::warn!(webhook = id, "a kept webhook can't be read by this version of the program");
+                continue;
+            };
             let correlation_id = CorrelationId::from(ports.clock.new_id());
             if let Err(error) = retry(&ports.shop(), &stored, &correlation_id).await {
                 let why = error.as_str();
@@ -48,9 +51,9 @@ impl Sweep for KeptWebhooks {
 }
 
 /// Reads a row; `None` if the row is unreadable.
-fn stored_event(id: String, document: &[u8]) -> Option<ProviderEvent> {
+fn stored_event(id: &str, document: &[u8]) -> Option<ProviderEvent> {
     let row: KeptWebhookRow = serde_json::from_slice(document).ok()?;
     let KeptWebhookRow { provider_payment_id, kind, refund_id, created_at } = row;
     let kind = ProviderEventKind::parse(&kind)?;
-    Some(ProviderEvent { id, kind, provider_payment_id, created_at, refund_id })
+    Some(ProviderEvent { id: id.to_owned(), kind, provider_payment_id, created_at, refund_id })
 }

@@ -1,5 +1,5 @@
-//! Erasure of people. Their key is destroyed at once, and a sweep performs all steps again, one after the other.
-//! A kill can interrupt the sweep anywhere. This module also checks the result at the end of a run.
+//! Erasure of people. Their key is destroyed at once, and a sweep performs all steps again. A kill can interrupt
+//! the sweep anywhere. This module also checks the result at the end of a run.
 
 use std::collections::BTreeSet;
 
@@ -46,8 +46,9 @@ impl World {
         let Some(progress) = self.erasures.get(&person) else {
             let sealed = self.disk.accepted_count();
             self.erasures.insert(person.clone(), ErasureProgress { sealed, ..ErasureProgress::default() });
-            let customer = customer(&person);
-            self.perform(&person, customer.iter().flat_map(erasure::customer_steps));
+            let destroy = ErasureStep::DestroyKey(person.clone());
+            let account = customer(&person).iter().flat_map(erasure::account_steps).collect::<Vec<_>>();
+            self.perform(&person, std::iter::once(destroy).chain(account));
             return true;
         };
         if progress.unanswered > 0 || self.disk.answered_count() < progress.sealed {

@@ -13,6 +13,7 @@ mod password_change;
 mod password_delays;
 mod password_reset;
 mod refresh;
+mod session_end;
 mod signup;
 
 use serde_json::{Value, json};
