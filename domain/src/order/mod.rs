@@ -63,11 +63,9 @@ impl Decider for Order {
         evolve::evolve(state, event)
     }
 
-    fn command_id(_: &StreamName, command: &OrderCommand) -> Option<CommandId> {
-        match command {
-            OrderCommand::Place(draft) => Some(Self::place_command_id(draft.order)),
-            _ => None,
-        }
+    fn command_id(stream: &StreamName, command: &OrderCommand) -> Option<CommandId> {
+        let OrderCommand::Place(_) = command else { return None };
+        stream.id().parse().ok().map(|order| Self::place_command_id(OrderId(order)))
     }
 
     fn parts(state: &OrderState) -> usize {
