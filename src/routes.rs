@@ -36,6 +36,15 @@ mod tests {
     }
 
     #[test]
+    fn routes_that_may_hide_a_resource_of_another_person_delay_their_404() {
+        for route in table().iter() {
+            let is_of_one_owner = matches!(route.access, Access::Buyer | Access::SignedIn);
+            let finds_by_code = route.path.starts_with("/api/orders/lookup");
+            assert_eq!(route.hides_other_owners, is_of_one_owner || finds_by_code, "{}", route.path);
+        }
+    }
+
+    #[test]
     fn get_routes_take_no_body_and_the_webhook_route_takes_only_a_small_body() {
         for route in table().iter() {
             let bytes_max = route.body_bytes_max;
