@@ -71,7 +71,7 @@ pub(crate) fn document<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> 
 }
 
 /// Returns a JSON object whose names are these keys: the parameter of a statement that reads several rows.
-/// SQLite and `PostgreSQL` both read it with `json_each`.
+/// The statement reads it with `json_each`.
 pub(crate) fn key_set<'a>(keys: impl IntoIterator<Item = &'a str>) -> String {
     let names = keys.into_iter().map(|key| (key.to_owned(), Value::Null));
     Value::Object(names.collect()).to_string()

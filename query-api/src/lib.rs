@@ -6,9 +6,10 @@
 //! transaction, so they see the same state. All lists share their steps (`list.rs`). A page of a list ends at
 //! the caller's limit or at a maximum size (`pages.rs`). One caller can use only some of the connections
 //! (`readers.rs`). Every response names a log position. The position is read before the first statement runs,
-//! so the data in the response has reached it. SQL is static, its parameters are `$1`, `$2` and so on, and it
-//! also runs on `PostgreSQL` with a collation that compares bytes. A statement that reads several rows by key
-//! takes a JSON object whose names are the keys, because `json_each` reads such an object in both databases.
+//! so the data in the response has reached it. SQL is static, and its parameters are `$1`, `$2` and so on. A
+//! statement that reads several rows by key takes a JSON object whose names are the keys and reads it with
+//! `json_each`. The statements have run on SQLite only. On `PostgreSQL`, such a parameter must have the type
+//! `json`, and text must be compared by bytes.
 
 mod cart;
 mod database;

@@ -101,11 +101,14 @@ impl OrderPageRequest {
         let size_of = |(_, bytes, lines): &MeasuredOrder| Size::measured(*bytes, *lines);
         let page = Page::read(statement.fetch(&mut *transaction), self.limit, size_of).await?;
         let ids = key_set(page.items.iter().map(|(id, ..)| id.as_str()));
-        let statement = sqlx::query_as::<_, OrderAndPayment>(include_str!("get_several.sql")).bind(ids);
+        let statement = sqlx::query_as::<_, OrderAndPayment>(include_str!("get_several.sql")).bind(&ids);
         let rows = statement.fetch_all(&mut *transaction).await.map_err(failed)?;
+        let lines = LinesOfOrders::read(&mut transaction, &ids).await?;
+        drop(transaction);
+        drop(connection);
         let orders = rows.into_iter().map(OrderWithLines::without_lines);
         let mut orders = orders.collect::<Result<Vec<OrderWithLines>, Problem>>()?;
-        add_lines(&mut transaction, &mut orders).await?;
+        lines.add_to(&mut orders)?;
         let mut orders: HashMap<String, OrderWithLines> =
             orders.into_iter().map(|order| (order.id.clone(), order)).collect();
         let missing = || Problem::internal(&"an order of the page was not read");
@@ -127,26 +130,42 @@ pub(super) async fn find_order(
     let row = statement.fetch_optional(&mut *transaction).await.map_err(failed)?;
     let order = row.map(OrderWithLines::without_lines).transpose()?;
     let Some(mut order) = order.filter(|order| is_visible(&order.row)) else { return Ok(None) };
-    add_lines(&mut transaction, std::slice::from_mut(&mut order)).await?;
+    let lines = LinesOfOrders::read(&mut transaction, &key_set([id])).await?;
+    drop(transaction);
+    drop(connection);
+    lines.add_to(std::slice::from_mut(&mut order))?;
     Ok(Some(order))
 }
 
-/// Reads the lines of these orders.
-async fn add_lines(transaction: &mut SqliteConnection, orders: &mut [OrderWithLines]) -> Result<(), Problem> {
-    let ids = key_set(orders.iter().map(|order| order.id.as_str()));
-    let statement = sqlx::query_scalar::<_, String>(include_str!("reservations.sql")).bind(&ids);
-    let reservations = statement.fetch_all(&mut *transaction).await.map_err(failed)?;
-    let reservations: HashSet<String> = reservations.into_iter().collect();
-    let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("lines.sql")).bind(&ids);
-    let lines = statement.fetch_all(transaction).await.map_err(failed)?;
-    let mut by_id: HashMap<String, &mut Vec<(OrderLineRow, bool)>> =
-        orders.iter_mut().map(|order| (order.id.clone(), &mut order.lines)).collect();
-    for (id, bytes) in lines {
-        let line = document::<OrderLineRow>(&bytes)?;
-        let is_reserved = reservations.contains(&format!("{id}:{}", line.sku));
-        if let Some(lines) = by_id.get_mut(&id) {
-            lines.push((line, is_reserved));
-        }
+/// Rows of the lines of some orders. They are parsed after the connection was given back.
+struct LinesOfOrders {
+    /// Id of the order and document of each line.
+    lines: Vec<(String, Vec<u8>)>,
+    /// Keys `ORDER:SKU` of the open reservations.
+    reservations: HashSet<String>,
+}
+
+impl LinesOfOrders {
+    /// Reads the rows of the orders in a key set.
+    async fn read(transaction: &mut SqliteConnection, ids: &str) -> Result<Self, Problem> {
+        let statement = sqlx::query_scalar::<_, String>(include_str!("reservations.sql")).bind(ids);
+        let reservations = statement.fetch_all(&mut *transaction).await.map_err(failed)?;
+        let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("lines.sql")).bind(ids);
+        let lines = statement.fetch_all(transaction).await.map_err(failed)?;
+        Ok(Self { lines, reservations: reservations.into_iter().collect() })
     }
-    Ok(())
+
+    /// Parses the lines and adds them to their orders.
+    fn add_to(self, orders: &mut [OrderWithLines]) -> Result<(), Problem> {
+        let mut by_id: HashMap<String, &mut Vec<(OrderLineRow, bool)>> =
+            orders.iter_mut().map(|order| (order.id.clone(), &mut order.lines)).collect();
+        for (id, bytes) in self.lines {
+            let line = document::<OrderLineRow>(&bytes)?;
+            let is_reserved = self.reservations.contains(&format!("{id}:{}", line.sku));
+            if let Some(lines) = by_id.get_mut(&id) {
+                lines.push((line, is_reserved));
+            }
+        }
+        Ok(())
+    }
 }
