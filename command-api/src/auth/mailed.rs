@@ -25,7 +25,10 @@ pub const RESETS_AT_ONCE_MAX: usize = 32;
 /// Shortest time for which a request for a password reset holds its place. It is longer than sending an
 /// e-mail usually takes, so that the time until a place is free does not reveal which addresses have an
 /// account.
-const RESET_TIME_MIN: Duration = Duration::from_millis(100);
+pub const RESET_TIME_MIN: Duration = Duration::from_millis(100);
+/// Longest time for which a request for a password reset waits for a place. A client that sends one request
+/// after another is therefore slowed down and not refused.
+pub const RESET_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// The places for requests for a password reset.
 #[derive(Clone, Debug)]
@@ -127,9 +130,10 @@ fn mail_of(user: UserId, to: Email, purpose: Purpose, secret: &str) -> Mail {
 /// Sends a token to reset the password to an e-mail address, if an account has it.
 ///
 /// The caller can't learn whether an account exists: the lookup runs after the response, in a place that is
-/// held for the same time in both cases. Returns a problem if all places are taken.
-pub fn send_reset(ports: &Ports, email: Email, client: Option<IpAddr>) -> Result<(), Problem> {
-    let Ok(place) = Arc::clone(&ports.accounts.resets.0).try_acquire_owned() else {
+/// held for the same time in both cases. Returns a problem if no place becomes free in time.
+pub async fn send_reset(ports: &Ports, email: Email, client: Option<IpAddr>) -> Result<(), Problem> {
+    let places = Arc::clone(&ports.accounts.resets.0);
+    let Ok(Ok(place)) = tokio::time::timeout(RESET_WAIT_MAX, places.acquire_owned()).await else {
         let detail =
             format!("{RESETS_AT_ONCE_MAX} passwords are being reset; repeat the request in a moment");
         return Err(Problem::new("overloaded", detail).retry_after(1));

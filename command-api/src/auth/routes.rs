@@ -206,7 +206,7 @@ pub async fn reset_password(
     body: StrictJson<ResetRequest>,
 ) -> Result<StatusCode, Problem> {
     let email = body.value.email.read("/email")?;
-    mailed::send_reset(&ports, email, caller.nearest_address())?;
+    mailed::send_reset(&ports, email, caller.nearest_address()).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
