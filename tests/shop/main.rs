@@ -7,6 +7,7 @@ mod access;
 mod advice;
 mod carts;
 mod disks;
+mod docs;
 mod edge;
 mod faults;
 mod forgotten;

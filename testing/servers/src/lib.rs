@@ -1,9 +1,12 @@
 //! Real servers for tests. Each instance listens on a free port of the loopback interface and keeps its data
 //! in a temporary folder. Dropping the instance stops the server and deletes the data.
 //!
+//! [`load_page`] loads a page in a real browser.
+//!
 //! `cargo xtask engines` installs missing programs, and starts one server of each kind for manual use.
 
 mod browser;
+mod chromium;
 mod instance;
 mod oidc;
 mod redis;
@@ -14,6 +17,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 
 pub use browser::{Browser, Page};
+pub use chromium::load_page;
 pub use instance::free_port;
 pub use oidc::{Client, OpenIdProvider};
 pub use redis::Redis;
@@ -21,6 +25,7 @@ pub use redis::Redis;
 /// Installs the programs that are missing.
 pub fn install() -> Result<()> {
     redis::install()?;
+    chromium::install()?;
     oidc::install()
 }
 
