@@ -3,10 +3,10 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::SignedDuration;
-use souk_domain::stock::{Stock, StockCommand, StockRejection};
+use souk_domain::stock::{Stock, StockCommand};
 use souk_domain::{OrderRef, Sku};
 use souk_eventsourcing::envelope::Origin;
-use souk_eventsourcing::{CommandError, CommandRequest, Completion, Decider as _, Outcome};
+use souk_eventsourcing::{CommandRequest, Completion, Decider as _, Outcome};
 use souk_http::headers::WriteHeaders;
 use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::shapes::{WriteResponse, Written};
@@ -59,7 +59,7 @@ pub async fn reserve(
     headers: WriteHeaders,
     body: StrictJson<ReserveRequest>,
 ) -> Reply {
-    let request = body.value;
+    let request = &body.value;
     if !(1..=EXPIRES_IN_S_MAX).contains(&request.expires_in_seconds) {
         let detail = format!("1 to {EXPIRES_IN_S_MAX} seconds are allowed");
         return Err(Problem::field("/expiresInSeconds", "out-of-range", detail));
@@ -68,20 +68,9 @@ pub async fn reserve(
     let order = order_ref(&request.order_id)?;
     let expires_at = ports.clock.now() + SignedDuration::from_secs(i64::from(request.expires_in_seconds));
     let command = StockCommand::Reserve { order: order.clone(), quantity: request.quantity, expires_at };
-    let outcome = send_for_reservation(&ports, &caller, &headers, &sku, command).await?;
-    // An earlier request for the same order and SKU has the same command id, but may have another quantity.
-    match outcome.state.reservation(&order) {
-        Some(reservation) if reservation.quantity != request.quantity => {
-            let rejection = StockRejection::ReservationExists { quantity: reservation.quantity };
-            Err(problem(CommandError::Rejected(rejection)))
-        }
-        None if outcome.completion == Completion::Repeated => {
-            let detail =
-                format!("the reservation of SKU {sku} for order {order} was confirmed, released or expired");
-            Err(Problem::new("reservation-not-open", detail))
-        }
-        _ => Ok(written(&order, &sku, &outcome)),
-    }
+    let write = Write::new(&ports, &caller, &headers, &[&sku, &order], &body.raw);
+    let outcome = send_for_reservation(&ports, &write, &sku, &order, command).await?;
+    Ok(written(&order, &sku, &outcome))
 }
 
 /// Releases the units that are reserved for an order, so that others can buy them.
@@ -96,7 +85,8 @@ pub async fn release(
     let sku = fields::sku(&body.value.sku)?;
     let order = order_ref(&body.value.order_id)?;
     let command = StockCommand::Release { order: order.clone() };
-    let outcome = send_for_reservation(&ports, &caller, &headers, &sku, command).await?;
+    let write = Write::new(&ports, &caller, &headers, &[&sku, &order], &body.raw);
+    let outcome = send_for_reservation(&ports, &write, &sku, &order, command).await?;
     Ok(written(&order, &sku, &outcome))
 }
 
@@ -112,53 +102,45 @@ pub async fn confirm(
     let sku = fields::sku(&body.value.sku)?;
     let order = order_ref(&body.value.order_id)?;
     let command = StockCommand::Confirm { order: order.clone() };
-    let outcome = send_for_reservation(&ports, &caller, &headers, &sku, command).await?;
+    let write = Write::new(&ports, &caller, &headers, &[&sku, &order], &body.raw);
+    let outcome = send_for_reservation(&ports, &write, &sku, &order, command).await?;
     Ok(written(&order, &sku, &outcome))
 }
 
-/// Executes a command about a reservation. The command id is derived from the order and the SKU, so that the
-/// command has one effect even if several callers send it. After this first reservation is closed, the order
-/// may reserve units of the SKU again. The id of a command about this later reservation is derived from its
-/// request.
+/// Executes a command about a reservation. With an idempotency key, its id belongs to the request, as for
+/// every write.
+///
+/// Without a key, its id is derived from the order and the SKU, so that the command has one effect even if
+/// several callers send it. After this first reservation is closed, the order may reserve units of the SKU
+/// again. A command about this later reservation gets a new id.
 async fn send_for_reservation(
     ports: &Ports,
-    caller: &Caller,
-    headers: &WriteHeaders,
+    write: &Write<'_>,
     sku: &Sku,
+    order: &OrderRef,
     command: StockCommand,
 ) -> Result<Outcome<Stock>, Problem> {
-    let mut request_origin =
-        Write::in_scope(ports, caller, headers, &format!("reservation {sku}"), &[]).origin;
-    request_origin.request_hash = None;
+    let stock = &ports.aggregates.stock;
     let stream = Stock::stream(sku);
-    let send = |origin| {
-        let request = CommandRequest::new(stream.clone(), command.clone(), origin).repeatable();
-        ports.aggregates.stock.execute(CommandRequest { if_match: headers.if_match.clone(), ..request })
+    let shared_id = if write.keyed { None } else { Stock::command_id(&stream, &command) };
+    let request = write.request(stream, command.clone());
+    let Some(command_id) = shared_id else {
+        return stock.execute(request).await.map_err(problem);
     };
-    let Some(command_id) = Stock::command_id(&stream, &command) else {
-        return send(request_origin).await.map_err(problem);
+    let origin = Origin { command_id, ..request.origin.clone() };
+    let first = CommandRequest { origin, ..request.clone() }.repeatable();
+    let first = stock.execute(first).await.map_err(problem)?;
+    let reservation = first.state.reservation(order);
+    let is_done = match command {
+        StockCommand::Reserve { quantity, .. } => reservation.is_some_and(|reservation| {
+            reservation.quantity == quantity && reservation.expires_at > ports.clock.now()
+        }),
+        _ => reservation.is_none(),
     };
-    let first = send(Origin { command_id, ..request_origin.clone() }).await.map_err(problem)?;
-    let reservation = order_of(&command).and_then(|order| first.state.reservation(order));
-    let must_send_again = match command {
-        StockCommand::Reserve { .. } => {
-            reservation.is_none_or(|reservation| reservation.expires_at <= ports.clock.now())
-        }
-        _ => reservation.is_some(),
-    };
-    if first.completion == Completion::Repeated && must_send_again {
-        return send(request_origin).await.map_err(problem);
+    if first.completion == Completion::Repeated && !is_done {
+        return stock.execute(request).await.map_err(problem);
     }
     Ok(first)
-}
-
-fn order_of(command: &StockCommand) -> Option<&OrderRef> {
-    match command {
-        StockCommand::Reserve { order, .. }
-        | StockCommand::Release { order }
-        | StockCommand::Confirm { order } => Some(order),
-        _ => None,
-    }
 }
 
 fn written(order: &OrderRef, sku: &Sku, outcome: &Outcome<Stock>) -> WriteResponse<Written> {

@@ -1,6 +1,6 @@
 //! Tests of `POST /api/inventory/reserve`, `…/release` and `…/confirm`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use souk_http::Role;
 use souk_http_shop::Call;
 
@@ -45,12 +45,6 @@ async fn an_order_can_reserve_units_again_after_its_reservation_was_closed() {
         post(&shop, "confirm", of.clone()).await.done(200);
         assert_eq!(stock(&shop).await, (left, 0));
     }
-    // A repeat under an idempotency key is the same request, so it reserves nothing again.
-    let keyed = || Call::post("/api/inventory/reserve", &reserve).key("again");
-    shop.admin(keyed()).await.done(200);
-    post(&shop, "release", of.clone()).await.done(200);
-    shop.admin(keyed()).await.refused(409, "reservation-not-open");
-    assert_eq!(stock(&shop).await, (4, 0));
     // Expired units are reserved again, as the problem `reservation-expired` advises.
     post(&shop, "reserve", reserve.clone()).await.done(200);
     shop.pass(60);
@@ -59,6 +53,46 @@ async fn an_order_can_reserve_units_again_after_its_reservation_was_closed() {
     assert_eq!(stock(&shop).await, (4, 3));
     post(&shop, "confirm", of).await.done(200);
     assert_eq!(stock(&shop).await, (1, 0));
+}
+
+#[tokio::test]
+async fn a_repeat_with_a_key_gets_the_first_response_and_has_no_effect() {
+    let shop = counted(10).await;
+    let units = json!({"orderId": "o1", "sku": "85123A", "quantity": 3});
+    let of = json!({"orderId": "o1", "sku": "85123A"});
+    let send = async |what: &str, body: &Value, key: &str| {
+        shop.admin(Call::post(&format!("/api/inventory/{what}"), body).key(key)).await.done(200).body
+    };
+    let reserved = send("reserve", &units, "reserve-1").await;
+    let released = send("release", &of, "release-1").await;
+    assert_eq!(send("reserve", &units, "reserve-1").await, reserved);
+    assert_eq!(stock(&shop).await, (10, 0));
+    send("reserve", &units, "reserve-2").await;
+    assert_eq!(send("release", &of, "release-1").await, released);
+    assert_eq!(stock(&shop).await, (10, 3));
+    let confirmed = send("confirm", &of, "confirm-2").await;
+    send("reserve", &units, "reserve-3").await;
+    assert_eq!(send("confirm", &of, "confirm-2").await, confirmed);
+    assert_eq!(stock(&shop).await, (7, 3));
+}
+
+#[tokio::test]
+async fn a_key_belongs_to_the_route_the_sku_and_the_order() {
+    let shop = counted(10).await;
+    let units = |order: &str, quantity: u32| json!({"orderId": order, "sku": "85123A", "quantity": quantity});
+    let of = |order: &str| json!({"orderId": order, "sku": "85123A"});
+    let keyed = async |what: &str, body: Value| {
+        shop.admin(Call::post(&format!("/api/inventory/{what}"), &body).key("k")).await
+    };
+    for order in ["o1", "o2"] {
+        keyed("reserve", units(order, 3)).await.done(200);
+    }
+    assert_eq!(stock(&shop).await, (10, 6));
+    keyed("reserve", units("o1", 4)).await.refused(422, "idempotency-key-reused");
+    keyed("release", of("o1")).await.done(200);
+    assert_eq!(stock(&shop).await, (10, 3));
+    keyed("confirm", of("o2")).await.done(200);
+    assert_eq!(stock(&shop).await, (7, 0));
 }
 
 // Proves: inventory.releasing
