@@ -176,7 +176,7 @@ fn needs_key(person: &Person) -> bool {
 fn key_destroyed_by(event: &RecordedEvent) -> Option<Person> {
     if event.event_type() == "order.attached" && event.stream.category() == Order::CATEGORY {
         let attached = event.decode().ok().filter(|event| matches!(event, OrderEvent::Attached(_)));
-        let order = event.stream.id().parse().map(OrderId).ok();
+        let order = OrderId::parse(event.stream.id()).ok();
         return attached.and(order).map(OrderId::guest);
     }
     let is_erasure = ErasedPeople::event_types().contains(&event.event_type());

@@ -6,7 +6,6 @@ use souk_domain::claim::Claim;
 use souk_domain::product::{Product, ProductState};
 use souk_domain::{Money, ProductId, Sku};
 use souk_eventsourcing::{Decider, StoreError, StreamName};
-use uuid::Uuid;
 
 use crate::ports::Ports;
 
@@ -31,7 +30,7 @@ pub async fn owner(ports: &Ports, sku: &Sku) -> Result<Option<StreamName>, Store
 pub async fn find(ports: &Ports, sku: &Sku) -> Result<Option<Listing>, StoreError> {
     let Some(stream) = owner(ports, sku).await? else { return Ok(None) };
     let Some(loaded) = ports.aggregates.products.load(&stream).await? else { return Ok(None) };
-    let product = Uuid::parse_str(stream.id()).ok().map(ProductId);
+    let product = ProductId::parse(stream.id()).ok();
     let price = loaded.state.variant(sku).map(|variant| variant.price);
     let is_product = stream.category() == Product::CATEGORY;
     Ok(match (product, price) {

@@ -18,6 +18,15 @@ macro_rules! uuid_id {
         #[derive(serde::Serialize, serde::Deserialize)]
         pub struct $name(pub uuid::Uuid);
 
+        impl $name {
+            /// Parses the spelling that `Display` writes: lower case, with dashes. An id has only this
+            /// spelling, so that all routes agree on which ids exist.
+            pub fn parse(text: &str) -> Result<Self, $crate::InvalidText> {
+                let id = uuid::Uuid::try_parse(text).ok().map(Self).filter(|id| id.to_string() == text);
+                id.ok_or($crate::InvalidText("an id is a UUID in lower case, with dashes"))
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 self.0.fmt(f)
@@ -72,6 +81,23 @@ mod tests {
         assert_eq!(CustomerId::parse(" auth0|a:b ").unwrap().as_str(), " auth0|a:b ");
         for text in ["", "a\0b", "a\nb"] {
             assert!(OrderRef::parse(text).is_err() && CustomerId::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_of_this_shop_has_one_spelling() {
+        let order = OrderId(Uuid::from_u128(0xabc));
+        let text = order.to_string();
+        assert_eq!(OrderId::parse(&text), Ok(order));
+        for other in [
+            text.to_uppercase(),
+            text.replace('-', ""),
+            format!("{{{text}}}"),
+            format!("urn:uuid:{text}"),
+            format!(" {text}"),
+            String::new(),
+        ] {
+            assert!(OrderId::parse(&other).is_err(), "{other:?}");
         }
     }
 

@@ -39,7 +39,7 @@ impl OrderFinder for ReadModelFinder {
         let mut orders = Vec::with_capacity(found.len());
         for (key, doc) in found {
             let row: OrderRow = serde_json::from_slice(&doc).map_err(|error| Problem::internal(&error))?;
-            let order = key.parse().map(OrderId).map_err(|error| Problem::internal(&error))?;
+            let order = OrderId::parse(&key).map_err(|error| Problem::internal(&error))?;
             orders.extend(row.guest_email().map(|email| GuestOrder { order, email: email.clone() }));
         }
         Ok(orders)
@@ -54,7 +54,7 @@ impl OrderFinder for ReadModelFinder {
         };
         let customer = customer.map(|customer| CustomerId::parse(&customer)).transpose();
         let customer = customer.map_err(|error| Problem::internal(&error))?;
-        Ok(Some(OrderOwner { customer, cart: cart.and_then(|cart| cart.parse().ok().map(CartId)) }))
+        Ok(Some(OrderOwner { customer, cart: cart.and_then(|cart| CartId::parse(&cart).ok()) }))
     }
 
     async fn has_orders(&self, customer: &CustomerId) -> Result<bool, Problem> {
@@ -72,6 +72,6 @@ impl OrderFinder for ReadModelFinder {
             sqlx::query_scalar::<_, String>("SELECT payment_id FROM payment_debts WHERE key = $1");
         let found = statement.bind(debt.to_string()).fetch_optional(&self.pool).await;
         let payment = found.map_err(|error| Problem::internal(&error))?;
-        Ok(payment.and_then(|payment| payment.parse().ok().map(PaymentId)))
+        Ok(payment.and_then(|payment| PaymentId::parse(&payment).ok()))
     }
 }

@@ -79,10 +79,8 @@ async fn read_item(ports: &Ports, cart: CartId, item: &str) -> Result<(Sku, bool
     let sku = Sku::parse(item).map_err(|why| Problem::parameter("item", why))?;
     let loaded = ports.aggregates.carts.load(&Cart::stream(cart)).await?;
     let state = loaded.map(|loaded| loaded.state);
-    let by_product = item
-        .parse()
+    let by_product = ProductId::parse(item)
         .ok()
-        .map(ProductId)
         .and_then(|product| state.as_ref().and_then(|state| state.line_of_product(product).cloned()));
     let has_sku = state.as_ref().is_some_and(|state| state.line(&sku).is_some());
     Ok(match by_product {

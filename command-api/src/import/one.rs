@@ -4,9 +4,7 @@
 use souk_domain::product::{Content, Product, ProductCommand, ProductRejection, ProductState};
 use souk_domain::{ProductId, Sku};
 use souk_eventsourcing::envelope::Origin;
-use souk_eventsourcing::{
-    Actor, CommandError, CommandId, CommandRequest, CorrelationId, Loaded, Position, StreamName,
-};
+use souk_eventsourcing::{Actor, CommandError, CommandRequest, CorrelationId, Loaded, Position, StreamName};
 use souk_http::Problem;
 
 use crate::listing;
@@ -73,10 +71,8 @@ async fn attempt(ports: &Ports, line: &ImportLine, options: &ImportOptions) -> R
         (owner, _) => {
             // The claim of a product that was never written names the product's id: the new product gets this
             // id.
-            let id = match owner.as_ref().and_then(|stream| stream.id().parse().ok()) {
-                Some(id) => ProductId(id),
-                None => ProductId(CommandId(origin.command_id.0).creates("product")),
-            };
+            let claimed = owner.as_ref().and_then(|stream| ProductId::parse(stream.id()).ok());
+            let id = claimed.unwrap_or_else(|| ProductId(origin.command_id.creates("product")));
             let import = Import { ports, line, is_dry: options.is_dry, origin };
             import.create(id).await
         }
@@ -133,7 +129,7 @@ impl Import<'_> {
         if loaded.state.is_withdrawn() {
             return Err(product_problem(CommandError::Rejected(ProductRejection::Withdrawn)));
         }
-        let id = stream.id().parse().map(ProductId);
+        let id = ProductId::parse(stream.id());
         let id = Some(id.map_err(|_| Problem::internal(&"a SKU belongs to no product"))?);
         let is_other = |sku: &&Sku| self.line.skus().all(|named| named != *sku);
         let other_skus = loaded.state.skus().filter(is_other).map(ToString::to_string).collect();

@@ -101,7 +101,7 @@ pub async fn remove(
 }
 
 fn note_id(text: &str) -> Result<NoteId, Problem> {
-    text.parse().map(NoteId).map_err(|_| Problem::new("not-found", "there is no such note"))
+    NoteId::parse(text).map_err(|_| Problem::new("not-found", "there is no such note"))
 }
 
 fn author(caller: &Caller) -> Result<CustomerId, Problem> {

@@ -5,7 +5,6 @@ use souk_domain::OrderId;
 use souk_domain::order::Order;
 use souk_eventsourcing::Loaded;
 use souk_http::{Caller, Problem};
-use uuid::Uuid;
 
 use crate::ports::{OrderOwner, Ports};
 
@@ -20,7 +19,7 @@ pub async fn load_order(
 ) -> Result<(OrderId, Loaded<Order>), Problem> {
     let not_found = || Problem::new("not-found", "there is no such order");
     caller.signed_in_or_guest()?;
-    let order = id.parse::<Uuid>().map(OrderId).map_err(|_| not_found())?;
+    let order = OrderId::parse(id).map_err(|_| not_found())?;
     if !caller.is_admin() {
         // If the read models are behind or fail, the events of the order decide below.
         let owner = ports.finder.owner_of(order).await.ok().flatten();

@@ -6,7 +6,6 @@ use souk_domain::order::{Order, OrderEvent, OrderRejection};
 use souk_eventsourcing::executor::LOAD_EVENTS_MAX;
 use souk_eventsourcing::{CommandError, Personal, Revision};
 use souk_http::Problem;
-use uuid::Uuid;
 
 use crate::ports::Ports;
 use crate::rejected::problem;
@@ -14,7 +13,7 @@ use crate::rejected::problem;
 /// Refuses an order whose shipping address can't be read: it was erased, or its key is missing. An address
 /// counts as erased as soon as its key is destroyed, even if the order has no event about the erasure yet.
 pub async fn require_address(ports: &Ports, id: &str) -> Result<(), Problem> {
-    let Ok(order) = id.parse::<Uuid>().map(OrderId) else { return Ok(()) };
+    let Ok(order) = OrderId::parse(id) else { return Ok(()) };
     let loaded = ports.aggregates.orders.load(&Order::stream(order)).await?;
     let Some(person) = loaded.as_ref().and_then(|loaded| loaded.state.address_person()) else {
         return Ok(());

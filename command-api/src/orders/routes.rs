@@ -16,7 +16,6 @@ use souk_http::routes::{Access, ApiRouter, Side, rules};
 use souk_http::shapes::{AddressShape, WriteResponse, read_text};
 use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 use crate::origin::Write;
 use crate::ports::Ports;
@@ -321,7 +320,7 @@ async fn record_erasure(
     id: &str,
     body: &[u8],
 ) -> Result<(), Problem> {
-    let Ok(order) = id.parse::<Uuid>().map(OrderId) else { return Ok(()) };
+    let Ok(order) = OrderId::parse(id) else { return Ok(()) };
     let loaded = ports.aggregates.orders.load(&Order::stream(order)).await?;
     if let Some(person) = loaded.as_ref().and_then(|loaded| loaded.state.person())
         && ports.people.is_erased(person).await?

@@ -14,7 +14,6 @@ use souk_http::routes::{Access, ApiRouter, Side, rules};
 use souk_http::shapes::{WriteResponse, Written, read_text};
 use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 use crate::origin::Write;
 use crate::ports::Ports;
@@ -79,6 +78,6 @@ pub async fn skip(
 
 async fn find(ports: &Ports, id: &str) -> Result<(DebtId, PaymentId), Problem> {
     let not_found = || Problem::new("not-found", "there is no such dead letter");
-    let debt = id.parse::<Uuid>().map(DebtId).map_err(|_| not_found())?;
+    let debt = DebtId::parse(id).map_err(|_| not_found())?;
     Ok((debt, ports.finder.payment_of(debt).await?.ok_or_else(not_found)?))
 }

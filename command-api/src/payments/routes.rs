@@ -12,7 +12,6 @@ use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::shapes::{WriteResponse, Written, read_text};
 use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 use crate::orders::access::load_order;
 use crate::origin::Write;
@@ -82,7 +81,7 @@ pub async fn refund(
 ) -> Reply {
     let reason = read_text("/reason", &body.value.reason, &REASON)?;
     let not_found = |_| Problem::new("not-found", "there is no such payment");
-    let payment = id.parse::<Uuid>().map(PaymentId).map_err(not_found)?;
+    let payment = PaymentId::parse(&id).map_err(not_found)?;
     let amount = match &body.value.amount {
         Some(amount) => Some(amount.read("/amount").map_err(|error| Problem::fields(vec![error]))?),
         None => None,

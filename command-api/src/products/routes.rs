@@ -90,5 +90,5 @@ pub(crate) fn router() -> ApiRouter<Ports> {
 
 fn product_id(id: &str) -> Result<ProductId, Problem> {
     let not_found = |_| Problem::new("not-found", "there is no such product");
-    id.parse().map(ProductId).map_err(not_found)
+    ProductId::parse(id).map_err(not_found)
 }

@@ -38,7 +38,7 @@ pub(crate) fn router() -> ApiRouter<Ports> {
 }
 
 fn address_id(text: &str) -> Result<AddressId, Problem> {
-    text.parse().map(AddressId).map_err(|_| Problem::new("not-found", "there is no such address"))
+    AddressId::parse(text).map_err(|_| Problem::new("not-found", "there is no such address"))
 }
 
 /// Changes the caller's name and phone number.

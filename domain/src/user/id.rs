@@ -40,7 +40,7 @@ impl UserId {
 
     /// Returns the user of a customer id; `None` if the customer has no account here.
     pub fn of_customer(customer: &CustomerId) -> Option<Self> {
-        Uuid::parse_str(customer.as_str()).ok().map(Self).filter(|user| user.customer() == *customer)
+        Self::parse(customer.as_str()).ok()
     }
 
     /// Returns the person whose key seals the user's personal data.

@@ -4,7 +4,6 @@
 use std::fmt;
 
 use souk_domain::{PaymentId, RefundId};
-use uuid::Uuid;
 
 /// Prefix of every id.
 const PREFIX: &str = "sim_";
@@ -57,7 +56,7 @@ impl<'a> PaymentRef<'a> {
             None if attempt.is_empty() => 1,
             None => return None,
         };
-        let parsed = Self { payment: PaymentId(Uuid::parse_str(payment).ok()?), attempt, behaviour };
+        let parsed = Self { payment: PaymentId::parse(payment).ok()?, attempt, behaviour };
         // Every id has one spelling. Any other spelling, for example with capital letters, is not an id.
         (parsed.to_string() == id).then_some(parsed)
     }
@@ -70,8 +69,7 @@ pub(crate) fn refund_id(refund: RefundId) -> String {
 
 /// Parses the form that [`refund_id`] writes.
 pub(crate) fn parse_refund_id(id: &str) -> Option<RefundId> {
-    let refund = RefundId(Uuid::parse_str(id.strip_prefix(REFUND_PREFIX)?).ok()?);
-    (refund_id(refund) == id).then_some(refund)
+    RefundId::parse(id.strip_prefix(REFUND_PREFIX)?).ok()
 }
 
 impl fmt::Display for PaymentRef<'_> {

@@ -73,7 +73,7 @@ impl ErasedSubject {
                 customer.map(Self::Customer).map_err(|error| ErasureError::Malformed(error.to_string()))
             }
             ("order" | OrderId::READDRESSED, id) => {
-                let order = id.parse().map(OrderId);
+                let order = OrderId::parse(id);
                 order.map(Self::Order).map_err(|error| ErasureError::Malformed(error.to_string()))
             }
             _ => Ok(Self::Unknown),

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::process::Incoming;
 use souk_eventsourcing::{DecodeError, RecordedEvent};
-use uuid::Uuid;
 
 use souk_domain::OrderId;
 use souk_domain::order::OrderEvent;
@@ -28,7 +27,7 @@ pub fn read(recorded: &RecordedEvent) -> Result<Option<Incoming<ReversalEvent>>,
         OrderEvent::Returned(event) => Some(event.reversal),
         _ => None,
     };
-    let order = Uuid::parse_str(recorded.stream.id()).ok().map(OrderId);
+    let order = OrderId::parse(recorded.stream.id()).ok();
     let Some((order, reversal)) = order.zip(reversal) else { return Ok(None) };
     let instance = reversal.id.to_string();
     Ok(Some(Incoming { instance, starts: true, event: ReversalEvent { order, reversal } }))

@@ -23,7 +23,7 @@ pub async fn erase_if_unneeded(
     person: &Person,
     key_made_at: Timestamp,
 ) -> Result<bool, SweepError> {
-    let Ok(order) = person.parts().1.parse().map(OrderId) else { return Ok(false) };
+    let Ok(order) = OrderId::parse(person.parts().1) else { return Ok(false) };
     let loaded = ports.aggregates.orders.load(&Order::stream(order)).await?;
     let status = loaded.and_then(|loaded| loaded.state.status());
     let now = ports.clock.now();

@@ -10,7 +10,6 @@ use souk_domain::PaymentId;
 use souk_domain::payment::PaymentEvent;
 use souk_eventsourcing::projector::{Column, ColumnType, Model, Projector, Value};
 use souk_eventsourcing::{DecodeError, RecordedEvent};
-use uuid::Uuid;
 
 pub use row::{DebtKind, Failure, PaymentDebtRow};
 
@@ -106,7 +105,7 @@ fn requested(
     amount: souk_domain::Money,
     attempt: u32,
 ) -> Option<PaymentDebtRow> {
-    let payment = Uuid::parse_str(recorded.stream.id()).ok().map(PaymentId)?;
+    let payment = PaymentId::parse(recorded.stream.id()).ok()?;
     Some(PaymentDebtRow { payment, order, kind, amount, attempt, failure: None })
 }
 

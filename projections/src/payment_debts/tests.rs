@@ -4,6 +4,7 @@ use souk_domain::payment::event::{
 use souk_domain::payment::{Payment, PaymentEvent};
 use souk_domain::{DebtId, RefundId, VoidId};
 use souk_eventsourcing::StreamName;
+use uuid::Uuid;
 
 use super::*;
 use crate::testing::{History, golden, order, pounds, row};

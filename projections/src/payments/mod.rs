@@ -56,7 +56,7 @@ impl Projector for Payments {
 
     fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
         if EARLY_END_TYPES.contains(&recorded.event_type()) {
-            let order = recorded.stream.id().parse().ok().map(OrderId);
+            let order = OrderId::parse(recorded.stream.id()).ok();
             return Ok(order.map(PaymentChange::OrderEndedEarly));
         }
         Ok(stream_event::read::<Payment>(recorded)?.map(PaymentChange::Payment))

@@ -200,7 +200,7 @@ async fn get(
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
     let order = find_order(&state, &caller, &id, |order| may_see(&caller, order)).await?;
     let order = order.ok_or_else(|| at.not_found("order"))?;
-    let payment = id.parse().map(|order| PaymentId::of(OrderId(order)).to_string()).ok();
+    let payment = OrderId::parse(&id).map(|order| PaymentId::of(order).to_string()).ok();
     let at = state.positions.include_joined(at, &["payments"], payment.as_deref().into_iter());
     let keys = OrderKeys::of(&state, std::iter::once(&order.row)).await?;
     let body = order.answer(&keys, at.position);

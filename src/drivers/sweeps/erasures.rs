@@ -253,6 +253,6 @@ impl CustomerOrders for OrderRows<'_> {
         let keys = statement.fetch_all(self.pool).await;
         let keys = keys.map_err(|error| ErasureError::ReadModels(error.to_string()))?;
         // An unreadable key must not stop the erasure of the other orders.
-        Ok(keys.iter().filter_map(|key| key.parse().ok().map(OrderId)).collect())
+        Ok(keys.iter().filter_map(|key| OrderId::parse(key).ok()).collect())
     }
 }

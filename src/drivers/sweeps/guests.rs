@@ -120,8 +120,7 @@ impl UnattachedOrders {
         }
         if let Some(after) = self.orders_added.clone() {
             let orders = older(pool, include_str!("older_guests.sql"), &after).await?;
-            let parsed =
-                |(order, hash): &(String, String)| Some((order.parse().map(OrderId).ok()?, hash.clone()));
+            let parsed = |(order, hash): &(String, String)| Some((OrderId::parse(order).ok()?, hash.clone()));
             if let Err(error) = link_older(&ports.shop(), orders.iter().filter_map(parsed)).await {
                 return Ok(Err(error));
             }
@@ -169,7 +168,7 @@ async fn attach_row(
     document: &[u8],
     user: &str,
 ) -> Result<(), SweepError> {
-    let order = OrderId(order.parse()?);
+    let order = OrderId::parse(order)?;
     let row: OrderRow = serde_json::from_slice(document)?;
     let customer = CustomerId::parse(user)?;
     let linked = LinkedOrder {

@@ -6,5 +6,6 @@ mod counts;
 mod document;
 mod headers;
 mod idempotency_scopes;
+mod ids;
 mod text_fields;
 mod wrong_fields;
