@@ -16,8 +16,6 @@ use super::correlations;
 use super::response::{EventResponse, StreamResponse, without_hidden};
 use crate::database::{QueryState, not_found};
 
-/// Name of the list in its cursors.
-const LIST: &str = "stream";
 /// Maximum number of events folded for one response. The state of a longer stream is not shown.
 const FOLD_EVENTS_MAX: u64 = 100_000;
 /// Maximum number of events in one read of the log.
@@ -103,8 +101,9 @@ async fn read(
     StrictQuery(query): StrictQuery<StreamQuery>,
 ) -> Result<Json<StreamResponse>, Problem> {
     let limit = usize::try_from(paging::limit(query.limit)?).unwrap_or(usize::MAX);
-    let from = paging::decode::<Revision>(LIST, query.cursor.as_deref())?.unwrap_or(Revision::FIRST);
     let stream = StreamName::parse(&stream).map_err(|error| Problem::parameter("stream", error))?;
+    let list = format!("stream:{stream}");
+    let from = paging::decode::<Revision>(&list, query.cursor.as_deref())?.unwrap_or(Revision::FIRST);
     let position = state.log.head().await?;
     let until = match &query.until {
         Some(text) => Until::parse(text, position)?,
@@ -115,7 +114,7 @@ async fn read(
     let mut events = state.log.read_stream(&stream, from, limit + 1).await?;
     events.retain(|event| until.includes(event));
     let shown = count_that_fits(&events).min(limit);
-    let next_cursor = events.get(shown).map(|next| paging::encode(LIST, &next.revision));
+    let next_cursor = events.get(shown).map(|next| paging::encode(&list, &next.revision));
     events.truncate(shown);
     let items = events.into_iter().map(EventResponse::from).collect();
     let position = position.to_string();

@@ -17,8 +17,6 @@ use crate::people::keys_of;
 use crate::positions::ReadYourWrites;
 use crate::responses::ListOf;
 
-/// Name of the list in its cursors.
-const LIST: &str = "order-notes";
 /// Read models of the order that the notes belong to.
 const ORDER_MODELS: &[&str] = &["orders"];
 /// Read models of notes.
@@ -46,7 +44,8 @@ async fn list(
     StrictQuery(query): StrictQuery<PageQuery>,
 ) -> Result<Json<ListOf<OrderNoteResponse>>, Problem> {
     let request = PageRequest::new(query.limit, query.cursor)?;
-    let after = request.after::<i64>(LIST)?.unwrap_or(BEFORE_EVERY_NOTE);
+    let list = format!("order-notes:{id}");
+    let after = request.after::<i64>(&list)?.unwrap_or(BEFORE_EVERY_NOTE);
     let at = state.positions.wait_for_one(headers, ORDER_MODELS, &id).await?;
     let mut connection = state.readers.connection_for(&caller).await?;
     let mut transaction = connection.begin().await?;
@@ -63,5 +62,5 @@ async fn list(
     let behind = state.positions.count_behind(MODELS);
     let sort_key = |(_, row): &(String, OrderNoteRow)| row.number;
     let item = |(note, row)| Some(OrderNoteResponse::new(note, row, &order, &keys));
-    Ok(page.respond(LIST, at.position, behind, sort_key, item))
+    Ok(page.respond(&list, at.position, behind, sort_key, item))
 }

@@ -48,6 +48,20 @@ async fn a_stream_is_listed_from_its_first_event() {
     );
 }
 
+#[tokio::test]
+async fn a_cursor_of_one_stream_is_refused_for_another() {
+    let shop = Shop::open().await;
+    for sku in ["A1", "B1"] {
+        shop.append_count(sku, 1).await;
+        shop.append_count(sku, 2).await;
+    }
+    let page = shop.admin(Call::get("/api/admin/streams/stock-A1?limit=1")).await;
+    let cursor = page.body["nextCursor"].as_str().unwrap();
+    let at = |stream: &str| Call::get(&format!("/api/admin/streams/{stream}?limit=1&cursor={cursor}"));
+    shop.admin(at("stock-A1")).await.done(200);
+    shop.admin(at("stock-B1")).await.refused(400, "invalid-parameter");
+}
+
 // Proves: operations.read-model-status
 #[tokio::test]
 async fn only_admins_can_use_operations_and_unknown_streams_are_not_found() {

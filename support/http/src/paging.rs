@@ -1,7 +1,8 @@
 //! Pages of a list: the limit of items, and the cursor that marks the end of the last page.
 //!
 //! A cursor contains the sort key of the last item, so new rows neither shift nor repeat items of later
-//! pages.
+//! pages. It also contains the name of the list, so that a cursor of another list is refused. A list whose rows
+//! depend on the path has the parameters of the path in its name, as in `order-notes:ID`.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

@@ -95,6 +95,7 @@ async fn admins_page_through_the_notes_of_one_order() {
     let others = format!("/api/orders/{}/notes", order_id(6));
     let none = shop.admin(Call::get(&others)).await;
     assert_eq!((none.status, &none.body["items"], &none.body["nextCursor"]), (200, &json!([]), &json!(null)));
+    shop.admin(Call::get(&format!("{others}?cursor={cursor}"))).await.refused(400, "invalid-parameter");
 }
 
 // Proves: orders.notes
