@@ -31,7 +31,27 @@ impl<'a> Write<'a> {
         body: &[u8],
     ) -> Self {
         let scope = format!("{} {}", headers.method, fill(headers.path.as_str(), ids));
-        Self::in_scope(ports, caller, headers, &scope, body)
+        Self::in_scope(ports, caller, owner_of(caller), headers, &scope, body)
+    }
+
+    /// Makes the write of a caller whom the fields `secrets` of the request identify. The idempotency key of a
+    /// caller without a token belongs to these secrets.
+    pub fn of_guest(
+        ports: &Ports,
+        caller: &Caller,
+        headers: &'a WriteHeaders,
+        secrets: &[&[u8]],
+        body: &[u8],
+    ) -> Self {
+        let scope = format!("{} {}", headers.method, headers.path.as_str());
+        if let Some(owner) = owner_of(caller) {
+            return Self::in_scope(ports, caller, Some(owner), headers, &scope, body);
+        }
+        // The log gets an id that is derived from the secrets and the key, and no hash of the body: the key is
+        // not stored, so nobody can test a guess of the secrets.
+        let secrets = RequestHash::of(&ports.keys.request_hash, secrets);
+        let owner = Some(("guest", secrets.0.to_vec()));
+        Self::in_scope(ports, caller, owner, headers, &scope, &[])
     }
 
     /// Makes the write of a caller on a route whose scopes have an older form: the path without its
@@ -46,24 +66,23 @@ impl<'a> Write<'a> {
     ) -> Self {
         let path = without_parameters(headers.path.as_str());
         let scope = format!("{} {}", headers.method, fill(&path, ids));
-        Self::in_scope(ports, caller, headers, &scope, body)
+        Self::in_scope(ports, caller, owner_of(caller), headers, &scope, body)
     }
 
-    /// Makes the write of a caller. The idempotency key is valid for this caller and scope only. The key of a
-    /// caller without a subject and without a cart is ignored.
-    pub fn in_scope(
+    /// Makes the write of a caller. The idempotency key is valid for this owner and scope only. Without an
+    /// owner, the key is ignored.
+    fn in_scope(
         ports: &Ports,
         caller: &Caller,
+        owner: Option<(&str, Vec<u8>)>,
         headers: &'a WriteHeaders,
         scope: &str,
         body: &[u8],
     ) -> Self {
-        let subject = caller.subject.as_ref().map(|subject| ("subject", subject.to_string()));
-        let owner = subject.or_else(|| caller.cart.map(|cart| ("cart", cart.to_string())));
         let owner_and_key = owner.zip(headers.key.as_ref());
         let command_id = match &owner_and_key {
             Some(((kind, owner), key)) => {
-                CommandId::of(&[kind.as_bytes(), owner.as_bytes(), scope.as_bytes(), key.as_bytes()])
+                CommandId::of(&[kind.as_bytes(), owner, scope.as_bytes(), key.as_bytes()])
             }
             None => CommandId(ports.clock.new_id()),
         };
@@ -83,6 +102,14 @@ impl<'a> Write<'a> {
         let request = CommandRequest::new(stream, command, self.origin.clone());
         CommandRequest { repeatable: self.keyed, if_match: self.headers.if_match.clone(), ..request }
     }
+}
+
+/// Returns the owner of the idempotency keys of a caller: their subject, or else their cart; `None` for a caller
+/// who has neither.
+fn owner_of(caller: &Caller) -> Option<(&'static str, Vec<u8>)> {
+    let subject = caller.subject.as_ref().map(|subject| ("subject", subject.to_string()));
+    let owner = subject.or_else(|| caller.cart.map(|cart| ("cart", cart.to_string())));
+    owner.map(|(kind, owner)| (kind, owner.into_bytes()))
 }
 
 /// Replaces the parameters of a path template by ids, in order. Further ids follow after a space each.

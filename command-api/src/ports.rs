@@ -45,8 +45,8 @@ impl OrderOwner {
 pub struct GuestOrder {
     /// Id of the order.
     pub order: OrderId,
-    /// The e-mail address, sealed with the key of the guest.
-    pub email: Personal<String>,
+    /// The e-mail address, sealed with the key of the guest; `None` after the erasure of the guest.
+    pub email: Option<Personal<String>>,
 }
 
 /// Finds orders, their owners and payments in the read models. Only the aggregates make decisions about them.

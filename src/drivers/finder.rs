@@ -40,7 +40,7 @@ impl OrderFinder for ReadModelFinder {
         for (key, doc) in found {
             let row: OrderRow = serde_json::from_slice(&doc).map_err(|error| Problem::internal(&error))?;
             let order = OrderId::parse(&key).map_err(|error| Problem::internal(&error))?;
-            orders.extend(row.guest_email().map(|email| GuestOrder { order, email: email.clone() }));
+            orders.push(GuestOrder { order, email: row.guest_email().cloned() });
         }
         Ok(orders)
     }

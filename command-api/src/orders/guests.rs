@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use souk_domain::order::Order;
 use souk_domain::{Email, OrderId};
+use souk_eventsourcing::Position;
 use souk_http::guard::Target;
 use souk_http::headers::WriteHeaders;
 use souk_http::routes::{Access, ApiRouter, RateClass, Side, rules};
@@ -18,12 +19,12 @@ use crate::users::erasure;
 
 /// Returns the route that erases guests.
 pub(crate) fn router() -> ApiRouter<Ports> {
-    let erasure_rules = rules(Access::Anyone).counts_as(RateClass::Auth).hides_other_owners();
+    let erasure_rules = rules(Access::Anyone).counts_as(RateClass::Auth).keyed().hides_other_owners();
     ApiRouter::new(Side::Command).route(routes!(erase), erasure_rules)
 }
 
 /// Erases the personal data of a guest. The order code and the e-mail address of the order identify the
-/// guest.
+/// guest. An idempotency key works without a token too.
 #[utoipa::path(post, path = "/api/orders/lookup/erase", tag = "orders", request_body = LookupShape,
     responses((status = 202, headers(("X-Position" = String)))))]
 pub async fn erase(
@@ -34,23 +35,60 @@ pub async fn erase(
 ) -> Result<Response, Problem> {
     let (code, email) = body.value.read()?;
     let target = Target::Order(code.clone());
+    let write =
+        Write::of_guest(&ports, &caller, &headers, &[code.as_bytes(), email.as_str().as_bytes()], &body.raw);
     let find = async {
-        let order = find_order(&ports, &code, &email).await?;
-        order.ok_or_else(|| Problem::new("not-found", "there is no such order"))
+        let candidates = ports.finder.by_code(&code).await?;
+        if let Some(position) = earlier_position(&ports, &candidates, &write).await? {
+            return Ok(Guest::Erased(position));
+        }
+        let order = order_of_guest(&ports, candidates, &email).await?;
+        order.map(Guest::Known).ok_or_else(|| Problem::new("not-found", "there is no such order"))
     };
-    let order = ports.accounts.guard.attempt(&target, caller.address, find, |_| true).await?;
-    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
-    let position = erasure::erase_guest(&ports, order, &write.origin).await?;
+    let position = match ports.accounts.guard.attempt(&target, caller.address, find, |_| true).await? {
+        Guest::Known(order) => erasure::erase_guest(&ports, order, &write.origin).await?,
+        Guest::Erased(position) => position,
+    };
     Ok((StatusCode::ACCEPTED, [(POSITION, position.to_string())]).into_response())
 }
 
-/// Finds the order with this code that a guest placed with this e-mail address.
-async fn find_order(ports: &Ports, code: &str, email: &Email) -> Result<Option<OrderId>, Problem> {
-    let candidates = ports.finder.by_code(code).await?;
-    let guests = candidates.iter().map(|candidate| candidate.email.person().clone()).collect();
-    let keys = ports.people.to_open(guests).await?;
+/// Guest of an order.
+enum Guest {
+    /// The order of a guest whose data the shop has.
+    Known(OrderId),
+    /// The guest was erased by an earlier request with the same idempotency key, at this position of the log.
+    Erased(Position),
+}
+
+/// Returns the position that an earlier request with the same idempotency key got; `None` if there was none.
+/// After an erasure, no e-mail address is left to compare with.
+async fn earlier_position(
+    ports: &Ports,
+    candidates: &[GuestOrder],
+    write: &Write<'_>,
+) -> Result<Option<Position>, Problem> {
+    if write.keyed {
+        for candidate in candidates {
+            let earlier = erasure::earlier_erasure(ports, candidate.order, &write.origin).await?;
+            if earlier.is_some() {
+                return Ok(earlier);
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the order that a guest placed with this e-mail address; `None` if there is none.
+async fn order_of_guest(
+    ports: &Ports,
+    candidates: Vec<GuestOrder>,
+    email: &Email,
+) -> Result<Option<OrderId>, Problem> {
+    let sealed = candidates.iter().filter_map(|candidate| candidate.email.as_ref());
+    let keys = ports.people.to_open(sealed.map(|email| email.person().clone()).collect()).await?;
     let has_email = |candidate: &GuestOrder| {
-        candidate.email.reveal(&keys).is_some_and(|order_email| order_email == email.as_str())
+        let order_email = candidate.email.as_ref().and_then(|email| email.reveal(&keys));
+        order_email.is_some_and(|order_email| order_email == email.as_str())
     };
     let Some(GuestOrder { order, .. }) = candidates.into_iter().find(has_email) else { return Ok(None) };
     // The read models may be behind: the order may belong to a customer by now.

@@ -74,6 +74,16 @@ pub async fn erase_order(
     Ok(())
 }
 
+/// Returns the position that an earlier request with the same idempotency key got when it erased the guest of an
+/// order; `None` if there was no such request.
+pub async fn earlier_erasure(
+    ports: &Ports,
+    order: OrderId,
+    origin: &Origin,
+) -> Result<Option<Position>, Problem> {
+    erasure::earlier_erasure(&ports.shop(), order, origin).await.map_err(problem)
+}
+
 /// Erases the guest of an order. An order that was attached to a customer is reported as not found.
 ///
 /// The erasure is completed even if the client disconnects. After a crash, the next start destroys the keys of

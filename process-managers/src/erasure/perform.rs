@@ -60,9 +60,25 @@ pub async fn erase_order(
     person: &Person,
     origin: &Origin,
 ) -> Result<Outcome<Order>, CommandError<OrderRejection>> {
-    let origin = origin.step(&format!("erase {order}"));
+    let origin = step_of_order(order, origin);
     let erase = OrderCommand::Erase { person: person.clone() };
     ports.aggregates.orders.execute(CommandRequest::new(Order::stream(order), erase, origin)).await
+}
+
+/// Returns the position of the event with which an earlier request of the same origin recorded an erasure on an
+/// order; `None` if there was no such request.
+pub async fn earlier_erasure(
+    ports: &ShopPorts<'_>,
+    order: OrderId,
+    origin: &Origin,
+) -> Result<Option<Position>, CommandError<OrderRejection>> {
+    let origin = step_of_order(order, origin);
+    let found = ports.aggregates.orders.find(&Order::stream(order), &origin).await?;
+    Ok(found.map(|found| found.last_position))
+}
+
+fn step_of_order(order: OrderId, origin: &Origin) -> Origin {
+    origin.step(&format!("erase {order}"))
 }
 
 /// Marks the erasure of an account as unfinished. Returns false if the account is not erased.

@@ -41,6 +41,31 @@ async fn a_guest_is_erased_by_code_and_e_mail_address_and_the_order_cannot_be_sh
     shop.admin(ship()).await.done(200);
 }
 
+#[tokio::test]
+async fn a_repeated_erasure_with_a_key_gets_the_first_response_and_erases_once() {
+    let shop = Shop::stocked().await;
+    let cart = shop.guest_cart("heart").await;
+    for token in [None, Some(cart)] {
+        let (id, code) = guest_order(&shop).await;
+        let erase = async |email: &str, key: &str| {
+            let body = json!({"code": code, "email": email});
+            let call = Call::post("/api/orders/lookup/erase", &body).key(key);
+            shop.send(token.iter().fold(call, |call, token| call.cart(token))).await
+        };
+        let position = erase("ada@example.org", "k").await.done(202).header("x-position").to_owned();
+        let stream = Order::stream(OrderId(id.parse().unwrap()));
+        let events = shop.event_types(&stream).await;
+        assert_eq!(erase("ada@example.org", "k").await.done(202).header("x-position"), position);
+        assert_eq!(shop.event_types(&stream).await, events);
+        erase("ada@example.org", "other").await.refused(404, "not-found");
+        match token {
+            // Without a token, the e-mail address is part of the owner of the key.
+            None => erase("bob@example.org", "k").await.refused(404, "not-found"),
+            Some(_) => erase("bob@example.org", "k").await.refused(422, "idempotency-key-reused"),
+        };
+    }
+}
+
 // Proves: orders.ship-needs-an-address
 #[tokio::test]
 async fn an_order_of_an_erased_person_cannot_be_shipped_even_before_its_event_order_erased() {

@@ -50,7 +50,7 @@ pub struct RouteRules {
     pub(super) rate_class: Option<RateClass>,
     pub(super) body_bytes_max: Option<usize>,
     pub(super) timeout_s: u64,
-    pub(super) is_keyless: bool,
+    pub(super) takes_key: Option<bool>,
     pub(super) hides_other_owners: bool,
 }
 
@@ -61,7 +61,7 @@ pub fn rules(access: Access) -> RouteRules {
         rate_class: None,
         body_bytes_max: None,
         timeout_s: TIMEOUT_S,
-        is_keyless: false,
+        takes_key: None,
         hides_other_owners: matches!(access, Access::Buyer | Access::SignedIn),
     }
 }
@@ -73,7 +73,7 @@ impl From<Access> for RouteRules {
 }
 
 impl RouteRules {
-    /// Counts the requests in this class. Only routes of the class `write` take an idempotency key.
+    /// Counts the requests in this class. Routes of the class `write` take an idempotency key.
     pub fn counts_as(self, rate_class: RateClass) -> Self {
         Self { rate_class: Some(rate_class), ..self }
     }
@@ -95,7 +95,12 @@ impl RouteRules {
 
     /// Declares that the route ignores idempotency keys.
     pub fn keyless(self) -> Self {
-        Self { is_keyless: true, ..self }
+        Self { takes_key: Some(false), ..self }
+    }
+
+    /// Declares that the route takes idempotency keys, although its class is not `write`.
+    pub fn keyed(self) -> Self {
+        Self { takes_key: Some(true), ..self }
     }
 
     /// Gives the handler more time than other handlers.

@@ -38,7 +38,7 @@ impl OrderFinder for LogOrderFinder {
     async fn by_code(&self, code: &str) -> Result<Vec<GuestOrder>, Problem> {
         let drafts = self.drafts().await.into_iter();
         let guests = drafts.filter(|draft| order_code(draft.order) == code && draft.customer.is_none());
-        Ok(guests.filter_map(|draft| Some(GuestOrder { order: draft.order, email: draft.email? })).collect())
+        Ok(guests.map(|draft| GuestOrder { order: draft.order, email: draft.email }).collect())
     }
 
     async fn owner_of(&self, order: OrderId) -> Result<Option<OrderOwner>, Problem> {
