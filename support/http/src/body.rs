@@ -262,8 +262,10 @@ fn parameter_problem(message: &str) -> Problem {
     match message.split_once(": ") {
         _ if message.contains("unknown field `") => {
             let name = message.split('`').nth(1).unwrap_or("query");
-            let allowed = message.rfind(", expected").map_or("", |at| &message[at + 2..]);
-            let allowed = cut(allowed, EXPECTED_CHARS_MAX);
+            let allowed = match message.rfind(", expected") {
+                Some(at) => cut(&message[at + 2..], EXPECTED_CHARS_MAX),
+                None => "no parameter is allowed".into(),
+            };
             Problem::parameter(name, format!("there is no such parameter here; {allowed}"))
         }
         Some(("limit", why)) if is_number_error(why) => {

@@ -2,5 +2,6 @@
 
 mod documents;
 mod pages;
+mod parameters;
 mod plans;
 mod positions;

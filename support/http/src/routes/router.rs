@@ -1,9 +1,14 @@
 //! Router that collects the rows of its routes.
 
-use utoipa::openapi::path::PathItem;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use serde::Deserialize;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::{Route, RouteRules, Side};
+use crate::StrictQuery;
 
 /// Router of handlers with their rules and their descriptions in the API document.
 pub struct ApiRouter<S> {
@@ -24,7 +29,7 @@ impl<S: Clone + Send + Sync + 'static> ApiRouter<S> {
         for (path, item) in &handler.1.paths {
             self.routes.extend(methods(item).map(|method| Route::new(method, path, self.side, rules)));
         }
-        Self { router: self.router.routes(handler), ..self }
+        Self { router: self.router.routes(refuse_undeclared(handler)), ..self }
     }
 
     /// Adds the routes of another router.
@@ -42,6 +47,32 @@ impl<S: Clone + Send + Sync + 'static> ApiRouter<S> {
     pub fn into_router(self) -> OpenApiRouter<S> {
         self.router
     }
+}
+
+/// Query string of a read that declares no parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoParameters {}
+
+/// Refuses all query parameters of a read that declares none. Other reads take a [`StrictQuery`], which refuses
+/// unknown parameters.
+fn refuse_undeclared<S: Clone + Send + Sync + 'static>(
+    handler: UtoipaMethodRouter<S>,
+) -> UtoipaMethodRouter<S> {
+    let (schemas, paths, methods) = handler;
+    let reads = paths.paths.values().filter_map(|item| item.get.as_ref());
+    if reads.clone().count() == 0 || reads.clone().any(has_query) {
+        return (schemas, paths, methods);
+    }
+    let refuse = async |_: StrictQuery<NoParameters>, request: Request, next: Next| next.run(request).await;
+    (schemas, paths, methods.layer(from_fn(refuse)))
+}
+
+fn has_query(operation: &Operation) -> bool {
+    let mut parameters = operation.parameters.iter().flatten();
+    parameters.any(
+        |parameter| matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query),
+    )
 }
 
 /// Returns the methods of a path that have a handler.
