@@ -22,7 +22,7 @@ use souk_eventsourcing::CorrelationId;
 use souk_http::headers::WriteHeaders;
 use souk_http::problem::ProblemBody;
 use souk_http::routes::{Access, ApiRouter, RateClass, Side, rules};
-use souk_http::{Caller, Problem, StrictJson, StrictQuery};
+use souk_http::{Caller, ForeignQuery, Problem, StrictJson, StrictQuery};
 use souk_sign_in::identity_provider::{Callback, Flow, FlowStart};
 use souk_sign_in::{Identity, ProviderFailed, SignInKind, UnlinkOutcome};
 use utoipa::ToSchema;
@@ -175,7 +175,7 @@ pub async fn callback(
     write: WriteHeaders,
     headers: HeaderMap,
     Path(provider): Path<String>,
-    StrictQuery(query): StrictQuery<CallbackQuery>,
+    ForeignQuery(query): ForeignQuery<CallbackQuery>,
 ) -> Result<Response, Problem> {
     if !ports.accounts.providers.has(&provider) {
         return Err(Problem::new("not-found", "there is no such identity provider"));

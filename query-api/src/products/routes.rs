@@ -36,7 +36,7 @@ pub(crate) fn router() -> ApiRouter<QueryState> {
 struct ProductsQuery {
     /// Category of the products. Subcategories are included. Upper and lower case, and spaces and slashes at
     /// the ends, do not matter.
-    #[param(example = "home")]
+    #[param(min_length = 1, example = "home")]
     category: Option<String>,
     /// Minimum price of a variant, in minor units of `currency`. It must not be higher than `maxPrice`.
     #[serde(default, deserialize_with = "minor_units")]
@@ -46,8 +46,8 @@ struct ProductsQuery {
     #[serde(default, deserialize_with = "minor_units")]
     #[param(minimum = 0)]
     max_price: Option<i64>,
-    /// Currency for `minPrice`, `maxPrice` and for sorting by price. The default is the shop's currency. If
-    /// the list is filtered or sorted by price, products with prices in another currency are left out.
+    /// Currency of the prices. Products with prices in another currency are left out. If the list is filtered or
+    /// sorted by price, the default is the shop's currency; otherwise products with all currencies are listed.
     #[param(pattern = "^[A-Z]{3}$", example = "GBP")]
     currency: Option<String>,
     /// True for products with a variant in stock, false for products without one. Only variants between
@@ -58,7 +58,7 @@ struct ProductsQuery {
     active: Option<bool>,
     /// Part of the name or of a SKU, at most 200 characters. Upper and lower case and the Unicode form do not
     /// matter. Spaces at the ends are ignored, and several spaces count as one.
-    #[param(max_length = 200)]
+    #[param(min_length = 1, max_length = 200)]
     q: Option<String>,
     /// Order of the list. The default is `newest`.
     #[param(inline)]
@@ -101,6 +101,7 @@ async fn list(
     let sort = query.sort.unwrap_or_default();
     let currency = currency(&state, query.currency.as_deref())?;
     let compares_prices = sort.is_by_price() || query.min_price.is_some() || query.max_price.is_some();
+    let is_of_one_currency = compares_prices || query.currency.is_some();
     if query.min_price.zip(query.max_price).is_some_and(|(min, max)| min > max) {
         return Err(Problem::parameter("minPrice", "a price that is not higher than `maxPrice` is allowed"));
     }
@@ -124,7 +125,7 @@ async fn list(
         .bind(query.min_price)
         .bind(query.max_price)
         .bind(query.in_stock.map(i64::from))
-        .bind(compares_prices.then_some(currency));
+        .bind(is_of_one_currency.then_some(currency));
     let (page, available) = read_page(&state, &caller, statement, request.limit).await?;
     let item = |(id, row)| Some(ProductResponse::new(id, row, &available, position));
     Ok(page.respond(&list, position, behind, sort_key, item))

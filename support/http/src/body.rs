@@ -6,7 +6,7 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -220,7 +220,8 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     pointer
 }
 
-/// Query string of a request, parsed into `T`. Unknown parameters are refused if `T` denies unknown fields.
+/// Query string of a request, parsed into `T`. Parameters without a value are refused, and unknown parameters if
+/// `T` denies unknown fields.
 #[derive(Debug)]
 pub struct StrictQuery<T>(pub T);
 
@@ -228,11 +229,41 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for StrictQuery<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        check_utf8(parts.uri.query().unwrap_or(""))?;
-        let query = axum::extract::Query::<T>::try_from_uri(&parts.uri)
-            .map_err(|error| parameter_problem(&error.body_text()))?;
-        Ok(Self(query.0))
+        let parsed = parse_query(&parts.uri)?;
+        check_values(parts.uri.query().unwrap_or(""))?;
+        Ok(Self(parsed))
     }
+}
+
+/// Query string that another server wrote, parsed into `T`. Parameters without a value are allowed.
+#[derive(Debug)]
+pub struct ForeignQuery<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ForeignQuery<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parse_query(&parts.uri).map(Self)
+    }
+}
+
+fn parse_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
+    check_utf8(uri.query().unwrap_or(""))?;
+    let query = axum::extract::Query::<T>::try_from_uri(uri);
+    Ok(query.map_err(|error| parameter_problem(&error.body_text()))?.0)
+}
+
+/// Refuses a parameter without a value. A client that filters by an empty value has probably lost the value, and
+/// would take the list of all items for the filtered list.
+fn check_values(query: &str) -> Result<(), Problem> {
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if value.is_empty() {
+            let name = percent_decode_str(name).decode_utf8_lossy();
+            return Err(Problem::parameter(&name, "a value is required; leave the parameter out for none"));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a query string whose bytes are not UTF-8. The query parser would silently replace them by U+FFFD.

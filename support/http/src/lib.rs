@@ -24,7 +24,7 @@ pub mod shapes;
 pub mod sign_ins;
 pub mod token_keys;
 
-pub use body::{StrictJson, StrictQuery};
+pub use body::{ForeignQuery, StrictJson, StrictQuery};
 pub use ended_sessions::EndedSessions;
 pub use guard::Guard;
 pub use identity::{Caller, Role};
