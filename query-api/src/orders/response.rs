@@ -158,7 +158,7 @@ impl OrderResponse {
             event: moment.event.clone(),
             detail: moment.detail.as_ref().and_then(text),
         };
-        let timeline = row.timeline.iter().map(moment_answer).collect();
+        let timeline = with_one_erasure(&row.timeline).map(moment_answer).collect();
         let payment = payment.map(|(status, owed)| OrderPaymentResponse {
             id: row.payment.to_string(),
             status,
@@ -183,6 +183,15 @@ impl OrderResponse {
             address_unreadable,
         }
     }
+}
+
+/// Returns the entries of a timeline with only the first erasure. Data that staff add after the erasure is
+/// erased too when the order has ended, which is not news to readers of the timeline.
+fn with_one_erasure(timeline: &[Moment]) -> impl Iterator<Item = &Moment> {
+    let first = timeline.iter().position(|moment| moment.event == "erased");
+    let is_shown =
+        move |(index, moment): &(usize, &Moment)| moment.event != "erased" || Some(*index) == first;
+    timeline.iter().enumerate().filter(is_shown).map(|(_, moment)| moment)
 }
 
 /// Converts the lines of an order. Each line comes with a flag that is true if its units are reserved now.

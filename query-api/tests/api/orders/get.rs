@@ -1,7 +1,7 @@
 //! Tests of `GET /api/orders/{id}`.
 
 use serde_json::{Value, json};
-use souk_domain::order::event::{Cancelled, PaymentAwaited, Reason, ReasonCode};
+use souk_domain::order::event::{Cancelled, Erased, PaymentAwaited, Reason, ReasonCode};
 use souk_domain::order::{Order, OrderEvent};
 use souk_domain::payment::event::Requested;
 use souk_domain::payment::{Payment, PaymentEvent};
@@ -9,7 +9,7 @@ use souk_domain::stock::event::{Released, Reserved};
 use souk_domain::stock::{Stock, StockEvent};
 use souk_domain::{OrderRef, PaymentId};
 use souk_eventsourcing::testkit::noon;
-use souk_http_shop::{Call, Shop, draft, fields, order_id, pounds, sku};
+use souk_http_shop::{Call, Shop, customer_id, draft, fields, order_id, pounds, sku};
 
 // Proves: orders.timeline
 #[tokio::test]
@@ -91,4 +91,17 @@ async fn a_line_whose_reservation_staff_released_is_shown_as_released() {
     shop.append(&stream("B2"), StockEvent::from(Released { order: owner(), quantity: 1 })).await;
     shop.project().await;
     assert_eq!(reservations(&shop).await, ["RESERVED", "RELEASED"]);
+}
+
+#[tokio::test]
+async fn the_timeline_shows_an_erasure_once() {
+    let shop = Shop::open().await;
+    shop.append_order(draft(5, Some("ada"), &["A1"])).await;
+    // Staff added data after the erasure of the buyer. It was erased when the order had ended.
+    for person in [customer_id("ada").person(), order_id(5).readdressed()] {
+        shop.append(&Order::stream(order_id(5)), OrderEvent::from(Erased { person })).await;
+    }
+    shop.project().await;
+    let order = shop.admin(Call::get(&format!("/api/orders/{}", order_id(5)))).await.body;
+    assert_eq!(fields(order["timeline"].as_array().unwrap(), "event"), ["placed", "erased"]);
 }
