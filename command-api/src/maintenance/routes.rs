@@ -137,16 +137,16 @@ pub async fn skip_event(
 /// Returns the skip of the event that a parked entity can't apply. Returns a problem if a skip can't help: if
 /// a process wrote the event itself, or if the row can't be read.
 fn skip_of(parked: &Parked) -> Result<Skip, Problem> {
-    let poison = &parked.poison;
-    if !poison.can_be_skipped {
-        let detail = format!("{poison}; this can't be skipped: fix the program, or rebuild the read model");
+    let failure = &parked.failure;
+    if !failure.can_be_skipped {
+        let detail = format!("{failure}; this can't be skipped: fix the program, or rebuild the read model");
         return Err(Problem::new("still-parked", detail));
     }
-    let key = match &poison.entity {
+    let key = match &failure.entity {
         Entity::Key(key) => Some(key.clone()),
         Entity::Stream(_) => None,
     };
-    Ok(Skip { stream: poison.stream.clone(), revision: poison.revision, key })
+    Ok(Skip { stream: failure.stream.clone(), revision: failure.revision, key })
 }
 
 /// Makes new builds of read models live, all at once. For admins.

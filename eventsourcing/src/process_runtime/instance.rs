@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::envelope::RecordedEvent;
 use crate::id::{CommandId, CorrelationId, EventId, Position, Revision, StreamName};
-use crate::parking::{Entity, Poison, catch_panic, without_values};
+use crate::parking::{ApplyFailure, Entity, catch_panic, without_values};
 use crate::process::{
     Decision, Input, Output, OutputId, Process, RecordedInput, RecordedInputKind, RecordedOutput,
     RecordedOutputKind, Step, Transition,
@@ -160,14 +160,20 @@ impl<P: Process> Instance<P> {
     /// Describes why the instance can't continue, so that the caller can park it. `input` is the index of the
     /// waiting input that caused it; if it is `None`, the result names the last transition. `position` is the
     /// position of the process.
-    pub(super) fn poison(&self, id: &str, input: Option<usize>, position: Position, reason: &str) -> Poison {
+    pub(super) fn failure(
+        &self,
+        id: &str,
+        input: Option<usize>,
+        position: Position,
+        reason: &str,
+    ) -> ApplyFailure {
         let recorded = input.and_then(|index| self.waiting.get(index)).map(|waiting| &waiting.recorded);
         let event = recorded.and_then(|recorded| recorded.stream.clone().zip(recorded.revision));
         let can_be_skipped = event.is_some();
         let last_transition =
             || (StreamName::new(P::NAME, id), self.revision.map_or(0, |revision| revision.0));
         let (stream, revision) = event.unwrap_or_else(last_transition);
-        Poison {
+        ApplyFailure {
             entity: Entity::Key(id.to_owned()),
             stream,
             revision: Revision(revision),

@@ -25,7 +25,7 @@ use souk_sqlite_read_models::{SqliteReadModels, Tuning};
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;
 use crate::data_folder::{DataFolder, lock_rebuilds, require_shop};
-use crate::drivers::projections::{BoxedProjector, OnPoison, Projections};
+use crate::drivers::projections::{BoxedProjector, OnApplyFailure, Projections};
 
 use super::output;
 use super::server::Server;
@@ -183,7 +183,7 @@ async fn projections(
 ) -> anyhow::Result<Projections> {
     let log = Arc::clone(log);
     let read_models = Arc::clone(read_models);
-    Ok(Projections::of(log, read_models, Arc::new(SystemClock), opened, OnPoison::Stop).await?)
+    Ok(Projections::of(log, read_models, Arc::new(SystemClock), opened, OnApplyFailure::Stop).await?)
 }
 
 /// Prints the position at which a build was stopped.

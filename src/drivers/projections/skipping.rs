@@ -56,15 +56,15 @@ impl Projections {
 
 /// Returns advice for an operator whose rebuild stopped at an event.
 pub(super) fn advice(error: &ProjectionError) -> String {
-    let poison = &error.poison;
-    if !poison.can_be_skipped {
+    let failure = &error.failure;
+    if !failure.can_be_skipped {
         return "fix the projector".to_owned();
     }
-    let entity = quoted_for_a_shell(poison.entity.name());
+    let entity = quoted_for_a_shell(failure.entity.name());
     format!(
         "fix the projector, or skip the event with `souk parked skip {} {entity} --position {} --reason WHY`, \
         and repeat the command",
-        error.model, poison.position
+        error.model, failure.position
     )
 }
 
