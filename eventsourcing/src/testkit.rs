@@ -282,13 +282,13 @@ impl PersonIndex for KeysInMemory {
 
 #[async_trait]
 impl PersonKeys for KeysInMemory {
-    async fn to_seal(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
-        let ring = self.to_open(people).await?;
+    async fn keys_for_sealing(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
+        let ring = self.keys_for_opening(people).await?;
         self.index().keyed.extend(ring.iter().map(|(person, _)| person.clone()));
         Ok(ring)
     }
 
-    async fn to_open(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
+    async fn keys_for_opening(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
         let erased = self.erased();
         let people = people.into_iter().filter(|person| !erased.contains_key(person));
         Ok(people.map(|person| (person.clone(), key_of(&person))).collect())
@@ -304,13 +304,13 @@ impl PersonKeys for KeysInMemory {
         Ok(())
     }
 
-    async fn unsettled(&self, limit: usize) -> Result<Vec<Person>, KeysUnavailable> {
+    async fn incomplete_erasures(&self, limit: usize) -> Result<Vec<Person>, KeysUnavailable> {
         let erased = self.erased();
-        let unsettled = erased.iter().filter(|(_, is_settled)| !**is_settled);
-        Ok(unsettled.map(|(person, _)| person.clone()).take(limit).collect())
+        let incomplete = erased.iter().filter(|(_, is_complete)| !**is_complete);
+        Ok(incomplete.map(|(person, _)| person.clone()).take(limit).collect())
     }
 
-    async fn settle(&self, person: &Person) -> Result<(), KeysUnavailable> {
+    async fn complete_erasure(&self, person: &Person) -> Result<(), KeysUnavailable> {
         self.erased().insert(person.clone(), true);
         Ok(())
     }
@@ -323,7 +323,7 @@ impl PersonKeys for KeysInMemory {
         Ok(people)
     }
 
-    async fn unsettle(&self, person: &Person) -> Result<(), KeysUnavailable> {
+    async fn reopen_erasure(&self, person: &Person) -> Result<(), KeysUnavailable> {
         self.erased().insert(person.clone(), false);
         Ok(())
     }

@@ -118,7 +118,7 @@ async fn equal_text(
     let loaded = ports.aggregates.order_notes.load(&OrderNotes::stream(order)).await?;
     let stored = loaded.as_ref().and_then(|loaded| loaded.state.text(note));
     let Some(stored) = stored else { return Ok(None) };
-    let keys = ports.people.to_open(vec![stored.person().clone()]).await?;
+    let keys = ports.people.keys_for_opening(vec![stored.person().clone()]).await?;
     let is_equal = stored.reveal(&keys).is_some_and(|stored| stored == text);
     Ok(is_equal.then(|| stored.clone()))
 }

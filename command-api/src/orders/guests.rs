@@ -48,7 +48,7 @@ pub async fn erase(
 async fn find_order(ports: &Ports, code: &str, email: &Email) -> Result<Option<OrderId>, Problem> {
     let candidates = ports.finder.by_code(code).await?;
     let guests = candidates.iter().map(|candidate| candidate.email.person().clone()).collect();
-    let keys = ports.people.to_open(guests).await?;
+    let keys = ports.people.keys_for_opening(guests).await?;
     let has_email = |candidate: &GuestOrder| {
         candidate.email.reveal(&keys).is_some_and(|order_email| order_email == email.as_str())
     };

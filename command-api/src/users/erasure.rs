@@ -37,7 +37,7 @@ pub async fn is_known(ports: &Ports, customer: &CustomerId) -> Result<bool, Prob
     if ports.people.is_erased(&person).await? {
         return Ok(true);
     }
-    if ports.people.to_open(vec![person.clone()]).await?.get(&person).is_some() {
+    if ports.people.keys_for_opening(vec![person.clone()]).await?.get(&person).is_some() {
         return Ok(true);
     }
     if let Some(user) = UserId::of_customer(customer)
@@ -55,7 +55,7 @@ pub async fn is_known(ports: &Ports, customer: &CustomerId) -> Result<bool, Prob
 /// have deleted the credentials and the mail before this was stored. The sweep of erasures repeats the other
 /// steps; it is woken first, since the client may disconnect during the deletions.
 pub async fn delete_if_erased(ports: &Ports, user: UserId) -> Result<bool, Problem> {
-    if !erasure::unsettle_if_erased(&ports.shop(), user).await.map_err(erasure_problem)? {
+    if !erasure::reopen_erasure_if_erased(&ports.shop(), user).await.map_err(erasure_problem)? {
         return Ok(false);
     }
     ports.erased.notify_one();

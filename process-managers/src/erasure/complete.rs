@@ -50,7 +50,7 @@ impl ErasureOutcome {
     }
 }
 
-/// Performs all steps of an erasure again, and settles it if none is left.
+/// Performs all steps of an erasure again, and completes it if none is left.
 pub async fn complete(
     ports: &ShopPorts<'_>,
     person: &Person,
@@ -65,7 +65,7 @@ pub async fn complete(
         ErasedSubject::Unknown => ErasureOutcome::Erased,
     };
     if outcome != ErasureOutcome::Incomplete {
-        ports.people.settle(person).await?;
+        ports.people.complete_erasure(person).await?;
     }
     Ok(outcome)
 }

@@ -18,6 +18,6 @@ mod steps;
 pub use complete::{CustomerOrders, ErasureOutcome, complete};
 pub use error::ErasureError;
 pub use perform::{
-    delete_account_data, erase_customer, erase_guest, erase_order, forget_customer, unsettle_if_erased,
+    delete_account_data, erase_customer, erase_guest, erase_order, forget_customer, reopen_erasure_if_erased,
 };
 pub use steps::{ErasedSubject, ErasureStep, account_steps, customer_steps, order_steps};

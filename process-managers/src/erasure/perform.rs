@@ -66,11 +66,11 @@ pub async fn erase_order(
 }
 
 /// Marks the erasure of an account as unfinished. Returns false if the account is not erased.
-pub async fn unsettle_if_erased(ports: &ShopPorts<'_>, user: UserId) -> Result<bool, ErasureError> {
+pub async fn reopen_erasure_if_erased(ports: &ShopPorts<'_>, user: UserId) -> Result<bool, ErasureError> {
     let person = user.customer().person();
     let is_erased = ports.people.is_erased(&person).await?;
     if is_erased {
-        ports.people.unsettle(&person).await?;
+        ports.people.reopen_erasure(&person).await?;
     }
     Ok(is_erased)
 }
@@ -106,7 +106,7 @@ async fn perform_step(
         ErasureStep::DestroyKey(person) => ports.people.erase(person, ports.clock.now()).await?,
         ErasureStep::DestroyGuestKey(order) => {
             let guest = order.guest();
-            if ports.people.to_open(vec![guest.clone()]).await?.get(&guest).is_some() {
+            if ports.people.keys_for_opening(vec![guest.clone()]).await?.get(&guest).is_some() {
                 ports.people.erase(&guest, ports.clock.now()).await?;
             }
         }

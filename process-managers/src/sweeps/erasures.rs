@@ -45,13 +45,13 @@ pub async fn destroy_restored(
 }
 
 /// Marks the erasures that are missing in the log as unfinished: an older log was restored.
-pub async fn unsettle_missing(
+pub async fn reopen_unfinished(
     ports: &ShopPorts<'_>,
     erased: &[Person],
     erased_in_log: &BTreeSet<String>,
 ) -> Result<(), KeysUnavailable> {
     for person in erased.iter().filter(|person| !erased_in_log.contains(person.as_str())) {
-        ports.people.unsettle(person).await?;
+        ports.people.reopen_erasure(person).await?;
     }
     Ok(())
 }

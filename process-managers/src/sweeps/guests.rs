@@ -70,7 +70,7 @@ pub async fn link(
     settings: GuestSettings<'_>,
 ) -> Result<(), KeysUnavailable> {
     let guests = emails.iter().map(|email| email.person().clone()).collect();
-    let keys = ports.people.to_open(guests).await?;
+    let keys = ports.people.keys_for_opening(guests).await?;
     let link = |sealed: &Personal<String>| {
         let email = Email::parse(&sealed.reveal(&keys)?).ok()?;
         Some((sealed.person().clone(), email.hash(settings.email_hash_key).as_str().to_owned()))
@@ -135,7 +135,7 @@ pub async fn attach(
             return Ok(());
         }
     }
-    let keys = ports.people.to_open(vec![guest.clone()]).await?;
+    let keys = ports.people.keys_for_opening(vec![guest.clone()]).await?;
     let email = email.and_then(|email| email.reveal(&keys));
     let email = email.and_then(|email| Email::parse(&email).ok());
     // In older versions, a refused request may have linked the order with another address.
@@ -163,7 +163,7 @@ async fn reseal_notes(
     let stream = OrderNotes::stream(order);
     let notes = &ports.aggregates.order_notes;
     let Some(before) = notes.load(&stream).await? else { return Ok(()) };
-    let keys = ports.people.to_open(vec![guest.clone()]).await?;
+    let keys = ports.people.keys_for_opening(vec![guest.clone()]).await?;
     for (note, stored) in before.state.sealed_for(&guest) {
         let Some(words) = stored.reveal(&keys) else { continue };
         let resealed = Personal::new(customer.person(), "text", words);

@@ -146,7 +146,7 @@ impl ProviderCalls {
             return self.call_once(call, number, key).await;
         };
         loop {
-            match self.people.to_open(vec![person.clone()]).await {
+            match self.people.keys_for_opening(vec![person.clone()]).await {
                 Ok(keys) => return self.call_once(&call.opened(&keys), number, key).await,
                 // This does not count as an attempt, because an earlier attempt may have authorized the
                 // money.

@@ -13,7 +13,7 @@ use souk_eventsourcing::{Person, Position};
 use souk_process_managers::erasure::{
     CustomerOrders, ErasureError, ErasureOutcome, complete, forget_customer,
 };
-use souk_process_managers::sweeps::erasures::{NAME, destroy_restored, unsettle_missing, with_credentials};
+use souk_process_managers::sweeps::erasures::{NAME, destroy_restored, reopen_unfinished, with_credentials};
 use souk_process_managers::sweeps::{SweepError, origin};
 use sqlx::SqlitePool;
 use tokio::sync::watch;
@@ -76,14 +76,14 @@ impl Sweep for UnfinishedErasures {
         self.recheck_credentials(ports).await;
         self.recheck_keys(pool, ports).await?;
         self.recheck_log(pool, ports).await?;
-        let unsettled = match ports.people.unsettled(PEOPLE_MAX).await {
-            Ok(unsettled) => unsettled,
+        let incomplete = match ports.people.incomplete_erasures(PEOPLE_MAX).await {
+            Ok(incomplete) => incomplete,
             Err(error) => {
                 tracing::warn!(%error, "erasures could not be finished; the sweep will try again");
                 return Ok(());
             }
         };
-        if unsettled.is_empty() {
+        if incomplete.is_empty() {
             return Ok(());
         }
         // The keys of these people are destroyed. Only appends that are running now may be sealed with them.
@@ -95,7 +95,7 @@ impl Sweep for UnfinishedErasures {
             return Ok(());
         }
         let orders = OrderRows { pool, reached: &self.reached, head: *self.head.borrow() };
-        for person in unsettled {
+        for person in incomplete {
             let completed = complete(&ports.shop(), &person, &orders, &origin(&*ports.clock, NAME)).await;
             log(&person, completed);
         }
@@ -205,7 +205,7 @@ impl UnfinishedErasures {
                 .await?
                 .into_iter()
                 .collect();
-        if unsettle_missing(&ports.shop(), &people, &in_log).await.map_err(warn).is_ok() {
+        if reopen_unfinished(&ports.shop(), &people, &in_log).await.map_err(warn).is_ok() {
             self.log_checked = Some(last);
         }
         Ok(())

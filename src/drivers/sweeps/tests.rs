@@ -317,7 +317,7 @@ async fn guest_orders_of_older_and_newer_logs_are_attached_to_the_account_with_t
     for order in [older, newer] {
         let is_theirs = async || {
             let loaded = ports.aggregates.orders.load(&Order::stream(order)).await.unwrap().unwrap();
-            let ring = ports.people.to_open(vec![order.guest()]).await.unwrap();
+            let ring = ports.people.keys_for_opening(vec![order.guest()]).await.unwrap();
             loaded.state.customer() == Some(&user.customer()) && ring.get(&order.guest()).is_none()
         };
         let mut steps = 0;
@@ -409,7 +409,7 @@ pub(super) async fn wait_for_status(test: &TestShop, order: OrderId, status: Ord
 
 async fn has_address_key(test: &TestShop, order: OrderId) -> bool {
     let person = order.readdressed();
-    let ring = test.shop.ports.people.to_open(vec![person.clone()]).await.unwrap();
+    let ring = test.shop.ports.people.keys_for_opening(vec![person.clone()]).await.unwrap();
     ring.get(&person).is_some()
 }
 

@@ -112,7 +112,8 @@ async fn stored(stage: &Stage) -> Vec<String> {
             Value::Array(items) => documents.extend(items),
             Value::Object(members) => {
                 if let Ok(sealed) = serde_json::from_value::<Sealed>(Value::Object(members.clone())) {
-                    let keys = stage.shop.ports.people.to_open(vec![sealed.person.clone()]).await.unwrap();
+                    let keys =
+                        stage.shop.ports.people.keys_for_opening(vec![sealed.person.clone()]).await.unwrap();
                     documents.extend(Personal::<Value>::Sealed(sealed).reveal(&keys));
                 } else {
                     texts.extend(members.keys().cloned());
