@@ -28,9 +28,9 @@ pub async fn retry(
     let outcome = apply(ports, stored, correlation_id).await?;
     if matches!(outcome, WebhookOutcome::Applied | WebhookOutcome::Refused) {
         let event_id = stored.id.clone();
-        let taken = outcome == WebhookOutcome::Applied;
+        let is_applied = outcome == WebhookOutcome::Applied;
         let origin = origin_of(ports, stored, correlation_id).step("settle");
-        let command = WebhookCommand::Settle { event_id, taken };
+        let command = WebhookCommand::RecordOutcome { event_id, is_applied };
         let request = CommandRequest::new(stream_of(stored), command, origin);
         ports.aggregates.webhooks.execute(request).await?;
     }
