@@ -44,7 +44,7 @@ pub struct Accounts {
 /// Finds the account that has claimed an e-mail address, by the alias of the address.
 pub async fn by_email(ports: &Ports, hash: &EmailHash) -> Result<Option<(UserId, Account)>, StoreError> {
     let claim = ports.aggregates.claims.load(&Claim::of_email(hash)).await?;
-    let owner = claim.and_then(|claim| claim.state.held.as_ref().map(|held| held.owner.clone()));
+    let owner = claim.and_then(|claim| claim.state.holder.as_ref().map(|holder| holder.owner.clone()));
     // A user is loaded even if there is no claim, so that the time does not reveal whether an account exists.
     let stream = owner.and_then(|owner| StreamName::parse(&owner).ok());
     let stream = stream.unwrap_or_else(|| StreamName::new(User::CATEGORY, "nobody"));

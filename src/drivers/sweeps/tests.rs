@@ -57,7 +57,7 @@ impl TestShop {
 
     async fn owner(&self, sku: &Sku) -> Option<String> {
         let claim = self.shop.ports.aggregates.claims.load(&Claim::of_sku(sku)).await.unwrap().unwrap();
-        claim.state.held.as_ref().map(|held| held.owner.clone())
+        claim.state.holder.as_ref().map(|holder| holder.owner.clone())
     }
 
     async fn claim(&self, sku: &Sku, owner: &StreamName) {
@@ -123,7 +123,7 @@ async fn an_interrupted_sign_up_leaves_neither_a_claim_nor_a_password() {
     let credentials = &ports.accounts.credentials;
     credentials.set_password(&user.customer(), "a hash").await.unwrap();
     test.sweep(claims::OpenClaims, SignedDuration::from_secs(70)).await;
-    assert!(ports.aggregates.claims.load(&address).await.unwrap().unwrap().state.held.is_none());
+    assert!(ports.aggregates.claims.load(&address).await.unwrap().unwrap().state.holder.is_none());
     assert_eq!(credentials.password(&user.customer()).await.unwrap(), None);
 }
 
