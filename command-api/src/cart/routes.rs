@@ -23,10 +23,10 @@ use super::request::{ItemRequest, QuantityRequest};
 /// Returns the routes that write carts.
 pub(crate) fn router() -> ApiRouter<Ports> {
     ApiRouter::new(Side::Command)
-        .route(routes!(add_item), Access::Guest)
-        .route(routes!(change_item), Access::Guest)
-        .route(routes!(remove_item), Access::Guest)
-        .route(routes!(clear), Access::Guest)
+        .route(routes!(add_item), Access::OptionalCart)
+        .route(routes!(change_item), Access::OptionalCart)
+        .route(routes!(remove_item), Access::OptionalCart)
+        .route(routes!(clear), Access::OptionalCart)
 }
 
 fn existing_cart(caller: &Caller) -> Result<CartId, Problem> {

@@ -15,15 +15,15 @@ pub(crate) fn table() -> Arc<RouteTable> {
         ("POST", "/api/auth/signup", sign_in),
         ("POST", "/api/auth/login", sign_in),
         ("POST", "/api/auth/logout", sign_in),
-        ("POST", "/api/cart/items", rules(Access::Guest)),
-        ("DELETE", "/api/cart", rules(Access::Guest)),
+        ("POST", "/api/cart/items", rules(Access::OptionalCart)),
+        ("DELETE", "/api/cart", rules(Access::OptionalCart)),
         ("POST", "/api/cart/merge", rules(Access::SignedIn)),
         ("POST", "/api/orders", rules(Access::Buyer)),
         ("POST", "/api/payments/webhook", webhook),
         ("POST", "/api/admin/projections/switch", switch),
     ];
     let queries = [
-        ("/api/cart", Access::Guest),
+        ("/api/cart", Access::OptionalCart),
         ("/api/products", Access::Anyone),
         ("/api/products/{id}", Access::Anyone),
         ("/api/inventory/stock/{sku}", Access::Anyone),

@@ -15,7 +15,7 @@ use crate::positions::{ReadAt, ReadYourWrites};
 use crate::responses::Single;
 
 pub(crate) fn router() -> ApiRouter<QueryState> {
-    ApiRouter::new(Side::Query).route(routes!(get), Access::Guest)
+    ApiRouter::new(Side::Query).route(routes!(get), Access::OptionalCart)
 }
 
 /// Read models of carts. Their lines are joined with variants and stock.

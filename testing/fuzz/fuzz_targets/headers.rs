@@ -28,7 +28,7 @@ async fn read(caller: Caller, _: ReadHeaders, _: WriteHeaders, body: String) -> 
 static SHOP: LazyLock<Router> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a temporary folder can be created");
     let keys = Arc::new(Keys::open(folder.path()).expect("keys can be created"));
-    let cart = Route::new("GET", "/api/cart", Side::Query, Access::Guest);
+    let cart = Route::new("GET", "/api/cart", Side::Query, Access::OptionalCart);
     let settings = Edge {
         routes: Arc::new(RouteTable::new(vec![cart])),
         tokens: keys,
