@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::testing::{
-    History, ada, address, at_once, draft, email_hash, golden, order, order_stream, pounds, row, sku,
+    History, ada, address, at_once, draft, email_hash, golden, order, order_stream, pence, row, sku,
 };
 
 fn events(number: u128, events: Vec<OrderEvent>) -> History {
@@ -44,8 +44,8 @@ fn cancelled(code: ReasonCode, failed: &[&str]) -> OrderEvent {
 
 fn returned(complete: bool) -> OrderEvent {
     let lines = vec![ReversalLine { sku: sku("A1"), quantity: 1 }];
-    let reversal = Reversal { id: ReversalId(Uuid::from_u128(3)), lines, refund: Some(pounds(255)) };
-    Returned { reversal, complete, value: Some(pounds(255)) }.into()
+    let reversal = Reversal { id: ReversalId(Uuid::from_u128(3)), lines, refund: Some(pence(255)) };
+    Returned { reversal, complete, value: Some(pence(255)) }.into()
 }
 
 fn order_row(history: &History) -> OrderRow {
