@@ -33,7 +33,7 @@ fn print(text: &str) {
 }
 
 /// Prints a text line, unless the output is JSON.
-pub fn line_for_people(json: bool, text: impl std::fmt::Display) {
+pub fn line_unless_json(json: bool, text: impl std::fmt::Display) {
     if !json {
         line(text);
     }

@@ -12,8 +12,8 @@ use souk_sqlite_log::LogReader;
 
 use crate::configuration::Configuration;
 
-use super::moment::position;
 use super::output;
+use super::position_argument::position;
 
 /// Maximum number of events in one read of the log.
 const PAGE_EVENTS_MAX: usize = 1_000;

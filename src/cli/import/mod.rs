@@ -9,9 +9,9 @@
 mod bounded;
 mod csv;
 mod decimal;
+mod earlier_values;
 mod encoding;
-mod given;
-mod head;
+mod header_row;
 mod icecat;
 mod json;
 mod line;
@@ -21,7 +21,7 @@ mod report;
 mod sink;
 mod source;
 mod template;
-mod undeclared;
+mod undeclared_price;
 
 use std::collections::HashMap;
 use std::io::Seek as _;
@@ -37,13 +37,13 @@ use souk_domain::text::quoted;
 use crate::configuration::Configuration;
 
 use super::output;
-use given::EarlierValues;
+use earlier_values::EarlierValues;
 use line::{InputLine, Lines};
 use refused::Refused;
 use report::Report;
 use sink::Sink;
 use source::{Kind, SourceArgs};
-use undeclared::UndeclaredPrices;
+use undeclared_price::UndeclaredPrices;
 
 /// Maximum number of lines in one batch.
 const BATCH_LINES_MAX: usize = 200;
@@ -297,9 +297,9 @@ mod tests {
         let line = |description: String| InputLine {
             number: 1,
             product: Ok(Product::of_value(&serde_json::json!({ "description": description }))),
-            odd: Vec::new(),
+            warnings: Vec::new(),
             raw: Some(b"raw".to_vec()),
-            undeclared: None,
+            undeclared_price: None,
         };
         let mut small = line("x".repeat(1_000));
         assert_eq!((refuse_too_large(&mut small), small.product.is_ok()), (1_018, true));

@@ -102,7 +102,7 @@ mod tests {
         for (number, raw) in (2..).zip(raws) {
             let raw = raw.map(<[u8]>::to_vec);
             let product = Err(String::new());
-            let line = InputLine { number, product, odd: Vec::new(), raw, undeclared: None };
+            let line = InputLine { number, product, warnings: Vec::new(), raw, undeclared_price: None };
             refused.add(&line, "code", "a\u{1b}b").unwrap();
         }
         refused.finish().unwrap();
@@ -128,8 +128,13 @@ mod tests {
         let form = Form { encoding: Encoding::Utf8, begin: b"sku,price\n".to_vec(), is_array: false };
         let mut refused = Refused::create(&path, &folder.path().join("file"), form).unwrap();
         let raw = Some(b"A,x\n".to_vec());
-        let line =
-            InputLine { number: 2, product: Err(String::new()), odd: Vec::new(), raw, undeclared: None };
+        let line = InputLine {
+            number: 2,
+            product: Err(String::new()),
+            warnings: Vec::new(),
+            raw,
+            undeclared_price: None,
+        };
         refused.add(&line, "code", "price `,\"5`").unwrap();
         refused.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"sku,price\n#souk line 2: code: price `,'5`\nA,x\n");
