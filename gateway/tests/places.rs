@@ -45,7 +45,7 @@ struct Gateway {
 
 /// Starts a gateway in front of an upstream. The upstream sends a small response for `/docs`, a large one for
 /// `/openapi.json`, none for products, and one at once for a POST.
-async fn gateway(parts: usize) -> Gateway {
+async fn gateway(shares: usize) -> Gateway {
     let upstream = Router::new()
         .route("/docs", get(|| async { Bytes::from(vec![b'd'; SMALL]) }))
         .route("/openapi.json", get(|| async { Bytes::from(vec![b'o'; LARGE]) }))
@@ -54,8 +54,12 @@ async fn gateway(parts: usize) -> Gateway {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, upstream).await });
-    let limits =
-        UpstreamLimits { requests_max: PLACES, unread_bytes_max: UNREAD, parts, ..UpstreamLimits::default() };
+    let limits = UpstreamLimits {
+        requests_max: PLACES,
+        unread_bytes_max: UNREAD,
+        shares,
+        ..UpstreamLimits::default()
+    };
     let upstream = |name| Upstream::new(name, &address, limits).unwrap();
     let commands = upstream("commands");
     let queries = upstream("queries");

@@ -172,7 +172,7 @@ fn gateway(commands: &Scripted, queries: &Scripted) -> Gateway {
         response_time_max: RESPONSE_TIME_MAX,
         open_for: OPEN_FOR,
         requests_max: PLACES as usize,
-        parts: 1,
+        shares: 1,
         ..UpstreamLimits::default()
     };
     let upstream =
