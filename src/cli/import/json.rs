@@ -4,7 +4,7 @@
 use std::io;
 
 use serde_json::Value;
-use souk_command_api::import::elements::{Elements, Part};
+use souk_command_api::import::elements::{ByteRole, Elements};
 
 use super::bounded::{self, LINE_BYTES_MAX, Line, NOT_UTF_8, TextReader};
 use super::icecat::icecat;
@@ -140,9 +140,9 @@ impl Splitter {
                 continue;
             }
             let is_first = !self.elements.is_in_element();
-            match self.elements.part(byte) {
-                Part::Between => {}
-                Part::Element => {
+            match self.elements.role_of(byte) {
+                ByteRole::Between => {}
+                ByteRole::Element => {
                     number = if is_first { self.number } else { number };
                     line.is_too_long |= line.bytes.len() == LINE_BYTES_MAX;
                     if !line.is_too_long {
@@ -153,8 +153,8 @@ impl Splitter {
                         return Ok(Some((number, line)));
                     }
                 }
-                Part::ElementEnd => return Ok(Some((number, line))),
-                Part::LastElementEnd | Part::ArrayEnd => {
+                ByteRole::ElementEnd => return Ok(Some((number, line))),
+                ByteRole::LastElementEnd | ByteRole::ArrayEnd => {
                     self.has_ended = true;
                     return if line.bytes.is_empty() { self.end() } else { Ok(Some((number, line))) };
                 }

@@ -255,7 +255,7 @@ pub(super) fn guest_order(order: OrderId, email: &Email, now: Timestamp) -> Draf
     let product = ProductId(Uuid::from_u128(1));
     let line =
         OrderLine { sku: sku(), product, name: "Heart".into(), quantity: 1, unit_price, shown_price: None };
-    let parts = draft::Parts {
+    let fields = draft::DraftFields {
         order,
         customer: None,
         cart: None,
@@ -266,7 +266,7 @@ pub(super) fn guest_order(order: OrderId, email: &Email, now: Timestamp) -> Draf
         placed_at: now,
         pay_by: now + SignedDuration::from_mins(15),
     };
-    Draft::assemble(parts).unwrap()
+    Draft::assemble(fields).unwrap()
 }
 
 /// Returns the context of sweeps in a shop whose read models are built.
