@@ -149,8 +149,8 @@ impl Engines {
         let credentials = SqliteCredentials::open(self.folder.path()).await?;
         let ended_sessions = EndedSessions::default();
         let now = self.clock.now();
-        for family in credentials.revoked_since(now - DENIED).await? {
-            ended_sessions.deny_here(family.id, family.revoked_at.unwrap_or(now) + DENIED, now);
+        for session in credentials.revoked_since(now - DENIED).await? {
+            ended_sessions.deny_here(session.id, session.revoked_at.unwrap_or(now) + DENIED, now);
         }
         let hashing = Hashing::new(configuration.password_cost)?;
         Ok(Accounts {

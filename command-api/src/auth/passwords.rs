@@ -218,11 +218,11 @@ pub async fn confirm_by_recent_sign_in(
     if ports.accounts.credentials.password(&user.customer()).await?.is_some() {
         return Err(Problem::field(pointer, "missing-field", "the account has a password: send it"));
     }
-    let family = match caller.session {
-        Some(session) => ports.accounts.credentials.family(session).await?,
+    let session = match caller.session {
+        Some(session) => ports.accounts.credentials.session(session).await?,
         None => None,
     };
-    let opened_at = family.map(|stored| stored.family.opened_at);
+    let opened_at = session.map(|stored| stored.session.opened_at);
     if opened_at.is_some_and(|at| ports.clock.now().duration_since(at) <= RECENT_SIGN_IN_MAX) {
         return Ok(());
     }
@@ -243,7 +243,7 @@ pub async fn change(
 ) -> Result<(), Problem> {
     let phc = ports.accounts.passwords.hash(password).await?;
     let customer = user.customer();
-    let resets = if account.is_proven { ResetsAtChange::Go } else { ResetsAtChange::Stay };
+    let resets = if account.is_proven { ResetsAtChange::Remove } else { ResetsAtChange::Keep };
     run_to_completion(ports, move |ports| async move {
         let credentials = &ports.accounts.credentials;
         if !credentials.change_password(&customer, &confirmed.phc, &phc, resets).await? {
@@ -266,7 +266,7 @@ pub async fn reset(
 ) -> Result<(), Problem> {
     let phc = ports.accounts.passwords.hash(password).await?;
     let customer = user.customer();
-    let links = if account.is_proven { LinksAtReset::Stay } else { LinksAtReset::Go };
+    let links = if account.is_proven { LinksAtReset::Keep } else { LinksAtReset::Remove };
     run_to_completion(ports, move |ports| async move {
         let now = ports.clock.now();
         let owner = ports.accounts.credentials.reset_password(&token, &phc, links, now).await?;
@@ -284,7 +284,7 @@ async fn after_password_change(
     account: &Account,
     kept_session: Option<Uuid>,
 ) -> Result<(), Problem> {
-    ports.accounts.guard.forgive_sign_ins(&account.email_hash);
+    ports.accounts.guard.clear_sign_in_failures(&account.email_hash);
     sessions::end_all(ports, user, kept_session).await?;
     Ok(())
 }

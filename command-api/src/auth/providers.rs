@@ -152,7 +152,7 @@ pub async fn unlink(
         UnlinkOutcome::NotLinked => {
             Err(Problem::new("not-found", "no identity of this provider is linked to the account"))
         }
-        UnlinkOutcome::LastWay => {
+        UnlinkOutcome::LastSignInMethod => {
             let detail = "it is the only way to sign in to the account; first set a password with \
                           `/api/auth/password/reset`";
             Err(Problem::new("last-way-to-sign-in", detail))
@@ -264,8 +264,8 @@ async fn finish_sign_in(
     };
     // A sign-out or a new password ends the session. Then a flow that the session started ends too.
     if let Some(session) = flow.session {
-        let stored = ports.accounts.credentials.family(session).await?;
-        if stored.is_none_or(|stored| stored.family.is_over(ports.clock.now())) {
+        let stored = ports.accounts.credentials.session(session).await?;
+        if stored.is_none_or(|stored| stored.session.is_over(ports.clock.now())) {
             return Err(not_started());
         }
     }

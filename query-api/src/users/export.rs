@@ -169,7 +169,7 @@ impl Export {
 
     async fn middle(&mut self, json: &mut Json) -> Result<(), Problem> {
         let QueryPorts { credentials, clock, .. } = &self.state.ports;
-        let sessions = credentials.families_of(&self.person, clock.now()).await?;
+        let sessions = credentials.open_sessions_of(&self.person, clock.now()).await?;
         let sessions: Vec<SessionResponse> = sessions.into_iter().map(SessionResponse::from).collect();
         json.raw("],");
         json.field("cart", &self.cart)?;

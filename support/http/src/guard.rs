@@ -168,8 +168,8 @@ impl Guard {
     }
 
     /// Forgives failed sign-ins to an account, because its password was changed.
-    pub fn forgive_sign_ins(&self, email: &EmailHash) {
-        self.counts().forgive(&Target::SignIn(email.clone()));
+    pub fn clear_sign_in_failures(&self, email: &EmailHash) {
+        self.counts().clear_failures(&Target::SignIn(email.clone()));
         self.ended.notify_waiters();
     }
 

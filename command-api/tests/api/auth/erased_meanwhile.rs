@@ -56,8 +56,8 @@ async fn sign_in_events_and_sessions_of_a_user_who_is_erased_meanwhile_are_delet
     assert_eq!(opened.err().map(|problem| problem.code()), Some("unauthenticated"));
     assert!(sessions::open_by_code(&shop.ports, user).await.is_err());
     let now = shop.ports.clock.now();
-    let families = shop.ports.accounts.credentials.families_of(&user.customer(), now).await.unwrap();
-    assert!(families.is_empty());
+    let sessions = shop.ports.accounts.credentials.open_sessions_of(&user.customer(), now).await.unwrap();
+    assert!(sessions.is_empty());
 }
 
 #[tokio::test]
