@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use souk_gateway::limits::CountingMode;
-use souk_gateway::{Bodies, Edge, Limits, TrustedProxies};
+use souk_gateway::{BodyHandling, Edge, Limits, TrustedProxies};
 use souk_http::EndedSessions;
 use souk_http::identity::Tokens;
 use souk_redis::{Link, Redis, RedisCounts, RedisEndedSessions};
@@ -31,7 +31,7 @@ pub fn set_up(
     tokens: Arc<dyn Tokens>,
     ended_sessions: Arc<EndedSessions>,
     clock: SharedClock,
-    bodies: Bodies,
+    bodies: BodyHandling,
     parts: &Parts,
     stopping: &watch::Receiver<bool>,
 ) -> anyhow::Result<(Edge, EdgeStatus)> {
@@ -67,7 +67,7 @@ pub fn set_up(
         limits: Arc::clone(&limits),
         proxies: Arc::clone(&proxies),
         bodies,
-        room: Arc::default(),
+        memory: Arc::default(),
     };
     Ok((edge, EdgeStatus { limits, proxies, link }))
 }
@@ -75,7 +75,7 @@ pub fn set_up(
 /// Returns the same edge for routes that this process handles itself. Their request bodies are read
 /// completely before the handler runs.
 pub fn with_whole_bodies(edge: Edge) -> Edge {
-    Edge { bodies: Bodies::ReadHere, ..edge }
+    Edge { bodies: BodyHandling::ReadHere, ..edge }
 }
 
 impl EdgeStatus {

@@ -15,7 +15,7 @@ use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use souk_command_api::OrderFinder;
 use souk_gateway::server::{self, Connections, INTERNAL_CONNECTIONS_MAX, files};
-use souk_gateway::{Bodies, edge, for_browsers};
+use souk_gateway::{BodyHandling, edge, with_browser_headers};
 use souk_http::routes::operations::{API_DOCUMENT, DOCS, LIVE, METRICS, READY};
 use souk_http::{Problem, catalogue};
 use souk_query_api::ReadPositions;
@@ -253,7 +253,7 @@ fn apps(
         shop.ports.keys.clone(),
         Arc::clone(&shop.ports.accounts.ended_sessions),
         Arc::clone(&shop.ports.clock),
-        Bodies::ReadHere,
+        BodyHandling::ReadHere,
         &shop.parts,
         &shop.stopping,
     )?;
@@ -285,7 +285,7 @@ fn apps(
     }
     let internal =
         edge(metrics.merge(release_gate::router(gates)).merge(catalogue::pages()), settings.clone());
-    let main = for_browsers(edge(router, settings), configuration.cors_origins.clone());
+    let main = with_browser_headers(edge(router, settings), configuration.cors_origins.clone());
     Ok(Apps { main, internal })
 }
 

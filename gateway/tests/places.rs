@@ -17,7 +17,7 @@ use futures_util::stream::{self, StreamExt as _};
 use http_body_util::BodyExt as _;
 use souk_eventsourcing::testkit::Noon;
 use souk_gateway::proxy::{self, Upstream, UpstreamLimits, UpstreamState, Upstreams};
-use souk_gateway::{Bodies, Edge, Limits, Room, RoomLimits, TrustedProxies, edge};
+use souk_gateway::{BodyHandling, Edge, Limits, MemoryBudgets, MemoryLimits, TrustedProxies, edge};
 use souk_http::PublishedKeys;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
@@ -72,10 +72,13 @@ async fn gateway(shares: usize) -> Gateway {
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::off()),
         proxies,
-        bodies: Bodies::Forwarded,
+        bodies: BodyHandling::Forwarded,
         // The budget of the process is large enough for responses of 8 MiB, because the tests are about
         // places.
-        room: Arc::new(Room::new(RoomLimits { responses_bytes_max: 1 << 30, ..RoomLimits::default() })),
+        memory: Arc::new(MemoryBudgets::new(MemoryLimits {
+            responses_bytes_max: 1 << 30,
+            ..MemoryLimits::default()
+        })),
     };
     let router = proxy::router(&upstreams, &settings.routes);
     Gateway { router: edge(router, settings), queries }

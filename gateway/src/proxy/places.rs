@@ -36,7 +36,7 @@ pub(super) type ClientAddress = Option<IpAddr>;
 /// Places and room of one upstream.
 pub(super) struct Places {
     free: Arc<Semaphore>,
-    room: Arc<Semaphore>,
+    free_bytes: Arc<Semaphore>,
     unread_bytes_max: usize,
     requests_of_address: usize,
     bytes_of_address: usize,
@@ -89,7 +89,7 @@ impl Places {
         let of_address = |all: usize| all.div_ceil(limits.shares.max(1));
         Arc::new(Self {
             free: Arc::new(Semaphore::new(limits.requests_max)),
-            room: Arc::new(Semaphore::new(limits.unread_bytes_max)),
+            free_bytes: Arc::new(Semaphore::new(limits.unread_bytes_max)),
             unread_bytes_max: limits.unread_bytes_max,
             requests_of_address: of_address(limits.requests_max),
             bytes_of_address: of_address(limits.unread_bytes_max),
@@ -105,7 +105,7 @@ impl Places {
 
     /// Returns the number of response bytes that wait for clients now.
     pub(super) fn unread_bytes(&self) -> usize {
-        self.unread_bytes_max - self.room.available_permits()
+        self.unread_bytes_max - self.free_bytes.available_permits()
     }
 
     /// Begins to use the share of a client address.
@@ -177,7 +177,7 @@ impl ShareUse {
     pub(super) fn bytes(&self, count: usize) -> Option<HeldPermits> {
         let count = u32::try_from(count).ok()?;
         let of_address = Arc::clone(&self.bytes).try_acquire_many_owned(count).ok()?;
-        let of_all = Arc::clone(&self.all.room).try_acquire_many_owned(count).ok()?;
+        let of_all = Arc::clone(&self.all.free_bytes).try_acquire_many_owned(count).ok()?;
         Some(HeldPermits { of_address, of_all })
     }
 

@@ -118,14 +118,14 @@ pub struct Upstream {
     authority: Authority,
     limits: UpstreamLimits,
     client: HttpClient<Body>,
-    calls: BoxCloneSyncService<Call, Response<Incoming>, CircuitBreakerError<CallError>>,
+    calls: BoxCloneSyncService<BreakerCall, Response<Incoming>, CircuitBreakerError<CallError>>,
     state: Arc<AtomicU8>,
     places: Arc<Places>,
     retries: TpsBudget,
 }
 
 /// Call through the circuit breaker.
-enum Call {
+enum BreakerCall {
     /// Sends a request. The duration is its timeout.
     Send(Box<Request<Body>>, Duration),
     /// Only counts a failure: a response was incomplete that had been counted as a success.
@@ -221,7 +221,7 @@ impl Upstream {
         loop {
             let request = self.request(&outgoing.head, Body::from(outgoing.body.clone()))?;
             let left = end.saturating_duration_since(Instant::now());
-            let call = Call::Send(Box::new(request), left);
+            let call = BreakerCall::Send(Box::new(request), left);
             match self.calls.clone().oneshot(call).await {
                 Ok(response) => return Ok(self.relay(response, end, share, place)),
                 Err(CircuitBreakerError::OpenCircuit) => return Err(self.open_circuit_problem()),
@@ -315,7 +315,7 @@ impl Upstream {
             // The calls only add failures to the counts: one balances the earlier success, the other is the
             // failure.
             for _ in 0..2 {
-                let _ = calls.clone().oneshot(Call::CountFailure).await;
+                let _ = calls.clone().oneshot(BreakerCall::CountFailure).await;
             }
         });
     }
@@ -365,7 +365,7 @@ fn calls(
     client: HttpClient<Body>,
     open_for: Duration,
     state: Arc<AtomicU8>,
-) -> BoxCloneSyncService<Call, Response<Incoming>, CircuitBreakerError<CallError>> {
+) -> BoxCloneSyncService<BreakerCall, Response<Incoming>, CircuitBreakerError<CallError>> {
     let breaker = CircuitBreakerLayer::builder()
         .name(name)
         .failure_rate_threshold(FAILED_SHARE)
@@ -386,12 +386,12 @@ fn calls(
         })
         .build()
         .expect("the settings are constants, which tests use too");
-    let send = move |call: Call| {
+    let send = move |call: BreakerCall| {
         let client = client.clone();
         async move {
             match call {
-                Call::CountFailure => Err(CallError::Incomplete),
-                Call::Send(request, time_max) => {
+                BreakerCall::CountFailure => Err(CallError::Incomplete),
+                BreakerCall::Send(request, time_max) => {
                     match tokio::time::timeout(time_max, client.request(*request)).await {
                         Ok(response) => Ok(response?),
                         Err(_) => Err(CallError::Timeout),

@@ -10,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue, Request};
 use axum::routing::get;
 use libfuzzer_sys::fuzz_target;
 use souk_eventsourcing::testkit::Noon;
-use souk_gateway::{Bodies, Edge, Limits, RouteTable, edge};
+use souk_gateway::{BodyHandling, Edge, Limits, RouteTable, edge};
 use souk_http::headers::{ReadHeaders, WriteHeaders};
 use souk_http::routes::{Access, Route, Side};
 use souk_http::{Caller, Keys, Problem, paging};
@@ -36,8 +36,8 @@ static SHOP: LazyLock<Router> = LazyLock::new(|| {
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::local()),
         proxies: Arc::default(),
-        bodies: Bodies::ReadHere,
-        room: Arc::default(),
+        bodies: BodyHandling::ReadHere,
+        memory: Arc::default(),
     };
     edge(Router::new().route("/api/cart", get(read)), settings)
 });

@@ -15,7 +15,7 @@ use souk_command_api::{Accounts, Ports, Settings, SettledOrders};
 use souk_domain::{AggregatePorts, CartId, Currency};
 use souk_eventsourcing::testkit::KeysInMemory;
 use souk_eventsourcing::{Clock, EventStore, StreamName};
-use souk_gateway::{Bodies, Edge, Limits, RouteTable, edge};
+use souk_gateway::{BodyHandling, Edge, Limits, RouteTable, edge};
 use souk_http::identity::{Grant, issue};
 use souk_http::{Guard, Keys, Role, cart_token};
 use souk_mail_folder::MailFolder;
@@ -186,8 +186,8 @@ fn router(ports: &Ports, reads: &Reads, log: Arc<dyn EventStore>) -> Router {
         ended_sessions: Arc::clone(&ports.accounts.ended_sessions),
         clock: Arc::clone(&ports.clock),
         limits: Arc::new(Limits::off()),
-        bodies: Bodies::ReadHere,
-        room: Arc::default(),
+        bodies: BodyHandling::ReadHere,
+        memory: Arc::default(),
         proxies: Arc::default(),
     };
     edge(router, settings)
