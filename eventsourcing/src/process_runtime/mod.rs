@@ -41,7 +41,7 @@ use crate::store::{Append, Filter};
 
 pub use error::ProcessError;
 
-use instance::{Instance, Pending, Waiting};
+use instance::{Instance, OpenOutput, WaitingInput};
 
 /// Schema version of the transitions of every process. Version 1 recorded no moves.
 const TRANSITION_VERSION: u16 = 2;
@@ -282,7 +282,7 @@ impl<P: Process> ProcessRuntime<P> {
         if let Some(instance) = self.instances.get_mut(&id)
             && !instance.ended
         {
-            instance.waiting.push(Waiting::event(recorded, incoming.event));
+            instance.waiting.push(WaitingInput::event(recorded, incoming.event));
             self.touch(&id);
         }
         Ok(())
@@ -463,7 +463,7 @@ fn parse_step<S: Step>(name: &str, number: Option<u32>) -> Result<S, String> {
     S::parse(name, number).ok_or_else(|| format!("step `{name}` with number {number:?} is unknown"))
 }
 
-impl<P: Process> Pending<P> {
+impl<P: Process> OpenOutput<P> {
     fn is_command(&self) -> bool {
         self.kind == RecordedOutputKind::Command
     }

@@ -95,7 +95,7 @@ pub struct ProjectorFold<P: Projector> {
     parking: Parking,
     /// Rows as they are stored. The cache does not record that a row is missing.
     cache: LruCache<String, P::Row>,
-    planned: Vec<Planned<P>>,
+    planned: Vec<PlannedEvent<P>>,
     /// Number of each key in the planned batch, in the order of first use.
     places: HashMap<String, usize>,
 }
@@ -103,7 +103,7 @@ pub struct ProjectorFold<P: Projector> {
 /// Decoded event, and the keys of the rows that it may change.
 type DecodedEvent<P> = (<P as Projector>::Event, Vec<String>);
 
-struct Planned<P: Projector> {
+struct PlannedEvent<P: Projector> {
     recorded: RecordedEvent,
     event: P::Event,
     /// Places of the rows that the event may change.
@@ -111,7 +111,7 @@ struct Planned<P: Projector> {
 }
 
 /// Row before and after a batch.
-struct Touched<R> {
+struct LoadedRow<R> {
     key: String,
     before: Option<R>,
     after: Option<R>,
@@ -231,14 +231,14 @@ impl<P: Projector> ProjectorFold<P> {
     ) {
         if !keys.is_empty() {
             let rows = keys.into_iter().map(|key| self.place(key, missing)).collect();
-            self.planned.push(Planned { recorded: recorded.clone(), event, rows });
+            self.planned.push(PlannedEvent { recorded: recorded.clone(), event, rows });
         }
     }
 
     /// Returns the event that produced a row whose columns or contributions can't be computed. `row` is the
     /// row before the batch.
     fn failing_event(&self, place: usize, key: &str, mut row: Option<P::Row>) -> RecordedEvent {
-        for Planned { recorded, event, rows } in &self.planned {
+        for PlannedEvent { recorded, event, rows } in &self.planned {
             if !rows.contains(&place) {
                 continue;
             }
@@ -275,9 +275,9 @@ impl<P: Projector> ProjectorFold<P> {
     fn rows_before(
         &mut self,
         loaded: Vec<(String, Vec<u8>)>,
-    ) -> Result<Vec<Touched<P::Row>>, ProjectionError> {
-        let untouched = || Touched { key: String::new(), before: None, after: None };
-        let mut rows: Vec<Touched<P::Row>> =
+    ) -> Result<Vec<LoadedRow<P::Row>>, ProjectionError> {
+        let untouched = || LoadedRow { key: String::new(), before: None, after: None };
+        let mut rows: Vec<LoadedRow<P::Row>> =
             std::iter::repeat_with(untouched).take(self.places.len()).collect();
         for (key, document) in loaded {
             let Some(place) = self.places.get(&key) else { continue };
@@ -304,11 +304,11 @@ impl<P: Projector> ProjectorFold<P> {
     /// Returns the changes of rows and sums to write. Moves the resulting rows into the cache.
     fn change(
         &mut self,
-        rows: Vec<Touched<P::Row>>,
+        rows: Vec<LoadedRow<P::Row>>,
     ) -> Result<(Vec<RowChange>, Vec<SumChange>), ProjectionError> {
         let mut changes = Vec::new();
         let mut sums = Sums::new();
-        for (place, Touched { key, before, after }) in rows.into_iter().enumerate() {
+        for (place, LoadedRow { key, before, after }) in rows.into_iter().enumerate() {
             if before != after {
                 let compute_content = || {
                     if !P::MODEL.sums.is_empty() {
@@ -382,7 +382,7 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
         reached: Position,
     ) -> Result<ModelChange, ProjectionError> {
         let mut touched = self.rows_before(loaded)?;
-        for Planned { recorded, event, rows } in &self.planned {
+        for PlannedEvent { recorded, event, rows } in &self.planned {
             for place in rows {
                 let row = &mut touched[*place];
                 let before = row.after.take();
