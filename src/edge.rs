@@ -12,7 +12,7 @@ use souk_redis::{Link, Redis, RedisCounts, RedisEndedSessions};
 use tokio::sync::watch;
 
 use crate::clock::SharedClock;
-use crate::configuration::{Configuration, Limiting};
+use crate::configuration::{Configuration, LimitMode};
 use crate::drivers::parts::{Condition, Parts, supervise};
 use crate::routes;
 
@@ -39,9 +39,9 @@ pub fn set_up(
     let redis = address.map(|address| Redis::at(address.expose())).transpose();
     let redis = redis.context("SOUK_REDIS_URL can't be used")?;
     let limits = Arc::new(match (configuration.limits, &redis) {
-        (Limiting::Off | Limiting::Guesses, _) => Limits::off(),
-        (Limiting::On, None) => Limits::local(),
-        (Limiting::On, Some(redis)) => Limits::shared(Arc::new(RedisCounts::new(redis))),
+        (LimitMode::Off | LimitMode::Guesses, _) => Limits::off(),
+        (LimitMode::On, None) => Limits::local(),
+        (LimitMode::On, Some(redis)) => Limits::shared(Arc::new(RedisCounts::new(redis))),
     });
     let link = redis.map(|redis| {
         let shared = RedisEndedSessions::new(redis, Arc::clone(&ended_sessions), Arc::clone(&clock));

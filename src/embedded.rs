@@ -263,7 +263,7 @@ impl Embedded {
             let _ = task.await;
         }
         let head = *self.log.watch_head().borrow();
-        if let Err(error) = self.complete.note(head).await {
+        if let Err(error) = self.complete.record(head).await {
             tracing::warn!(%error, "the completeness of keys was not recorded; the next start checks more of the log");
         }
     }

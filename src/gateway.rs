@@ -73,7 +73,7 @@ pub async fn serve(
     let mut servers = start_servers((listener, main), internal, connections, stopping);
     tokio::select! {
         () = signals.wait() => {}
-        () = servers.ended() => anyhow::bail!("the HTTP server has ended unexpectedly"),
+        () = servers.wait_for_end() => anyhow::bail!("the HTTP server has ended unexpectedly"),
     }
     tracing::info!("stopping");
     stop.send_replace(true);

@@ -86,7 +86,7 @@ async fn serve_shop(configuration: &Configuration, options: ServeOptions) -> any
     }
     tokio::select! {
         () = signals.wait() => {}
-        () = servers.ended() => anyhow::bail!("the HTTP server has ended unexpectedly"),
+        () = servers.wait_for_end() => anyhow::bail!("the HTTP server has ended unexpectedly"),
     }
     tracing::info!("stopping");
     shop.begin_stop();
@@ -144,7 +144,7 @@ pub struct Servers {
 
 impl Servers {
     /// Returns when a server has ended. The process is useless without its servers.
-    pub async fn ended(&mut self) {
+    pub async fn wait_for_end(&mut self) {
         let internal = async {
             match &mut self.internal {
                 Some(internal) => drop(internal.await),

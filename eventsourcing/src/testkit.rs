@@ -16,7 +16,7 @@ use crate::decider::{Context, Decider, Rejection};
 use crate::envelope::NewEvent;
 use crate::id::CommandId;
 use crate::personal::{
-    KeyRing, KeysUnavailable, Linked, NONCE_BYTES, People, Person, PersonIndex, PersonKey, PersonKeys,
+    KeyRing, KeysUnavailable, NONCE_BYTES, NameLink, People, Person, PersonIndex, PersonKey, PersonKeys,
     people, seal,
 };
 use crate::process::{Input, Output, Process};
@@ -268,13 +268,13 @@ impl PersonIndex for KeysInMemory {
 
     async fn linked_after(
         &self,
-        after: Option<&Linked>,
+        after: Option<&NameLink>,
         limit: usize,
-    ) -> Result<Vec<Linked>, KeysUnavailable> {
+    ) -> Result<Vec<NameLink>, KeysUnavailable> {
         let index = self.index();
         let linked = index.links.iter().filter_map(|(name, person)| {
             let alias = index.aliases.get(name)?.clone();
-            Some(Linked { name: name.clone(), person: person.clone(), alias })
+            Some(NameLink { name: name.clone(), person: person.clone(), alias })
         });
         Ok(linked.filter(|linked| after.is_none_or(|after| linked > after)).take(limit).collect())
     }

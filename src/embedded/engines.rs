@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 use super::StartError;
 use crate::clock::{SharedClock, SystemClock};
-use crate::configuration::{Configuration, IdentityProvider, Limiting};
+use crate::configuration::{Configuration, IdentityProvider, LimitMode};
 use crate::data_folder::{DataFolder, keys_of, require_no_loss};
 use crate::drivers::SharedStore;
 use crate::drivers::dispatch::{CommandSender, ProviderCalls};
@@ -161,7 +161,7 @@ impl Engines {
             ended_sessions: Arc::new(ended_sessions),
             used_flows: Arc::default(),
             providers: Arc::new(identity_providers(configuration, &self.clock).map_err(StartError::Tls)?),
-            guard: Arc::new(Guard::new(configuration.limits != Limiting::Off, Arc::clone(&self.clock))),
+            guard: Arc::new(Guard::new(configuration.limits != LimitMode::Off, Arc::clone(&self.clock))),
         })
     }
 }

@@ -115,7 +115,7 @@ impl CartMerge<'_> {
     async fn take_lines(&self) -> Result<Option<u64>, Problem> {
         let Self { ports, write, from, into, .. } = self;
         let stream = Cart::stream(*from);
-        let origin = write.origin.step("give away");
+        let origin = write.origin.follow_up("give away");
         for _ in 0..ATTEMPTS_MAX {
             if write.keyed {
                 if let Some(found) = ports.aggregates.carts.find(&stream, &origin).await.map_err(problem)? {

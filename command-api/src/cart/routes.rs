@@ -46,7 +46,7 @@ pub async fn add_item(
     let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
     let (cart, is_new) = match cart_of_caller(&caller) {
         Some(cart) => (cart, false),
-        None => (CartId(write.origin.command_id.creates("cart")), true),
+        None => (CartId(write.origin.command_id.derived_id("cart")), true),
     };
     let listed = listing::find(&ports, &sku).await?;
     let command = match listed {

@@ -75,7 +75,7 @@ async fn attempt(ports: &Ports, line: &ImportLine, options: &ImportOptions) -> R
             // id.
             let id = match owner.as_ref().and_then(|stream| stream.id().parse().ok()) {
                 Some(id) => ProductId(id),
-                None => ProductId(CommandId(origin.command_id.0).creates("product")),
+                None => ProductId(CommandId(origin.command_id.0).derived_id("product")),
             };
             let import = Import { ports, line, is_dry: options.is_dry, origin };
             import.create(id).await

@@ -49,7 +49,7 @@ pub async fn write(
     let (order, loaded) = load_order(&ports, &caller, &id).await?;
     let request = Write::new(&ports, &caller, &headers, &[&order], &body.raw);
     let sealed = personal(&ports, order, &loaded.state, &request.origin, text.clone()).await?;
-    let note = NoteId(request.origin.command_id.creates("note"));
+    let note = NoteId(request.origin.command_id.derived_id("note"));
     let command = OrderNotesCommand::Write { author, text: sealed };
     let command = request.request(OrderNotes::stream(order), command);
     let response = send(&*ports.aggregates.order_notes, command, &note).await?;
@@ -173,7 +173,7 @@ pub async fn reseal_if_moved(
     }
     let text = Personal::new(person.clone(), "text", text);
     let command = OrderNotesCommand::Reseal { note, stored: stored.clone(), text };
-    let request = CommandRequest::new(stream, command, origin.step("reseal"));
+    let request = CommandRequest::new(stream, command, origin.follow_up("reseal"));
     ports.aggregates.order_notes.execute(request).await.map_err(problem)?;
     Ok(())
 }

@@ -89,7 +89,7 @@ pub async fn place(placement: &Placement<'_>) -> Result<PlacedOrder, Problem> {
 /// Returns the id of the order that a request creates. An order of explicit lines and an order of a cart have
 /// different ids, so that an idempotency key that is used for both can't mix them up.
 pub fn order_id(command: CommandId, is_from_cart: bool) -> OrderId {
-    OrderId(command.creates(if is_from_cart { "order from a cart" } else { "order" }))
+    OrderId(command.derived_id(if is_from_cart { "order from a cart" } else { "order" }))
 }
 
 /// Finds the order of an earlier request under the same idempotency key.

@@ -88,7 +88,7 @@ pub async fn refund(
         None => None,
     };
     let write = Write::with_ids_last(&ports, &caller, &headers, &[&payment], &body.raw);
-    let refund = RefundId(write.origin.command_id.creates("refund"));
+    let refund = RefundId(write.origin.command_id.derived_id("refund"));
     let command = PaymentCommand::Refund { refund, amount, capped: false, reason };
     let outcome = ports
         .aggregates

@@ -29,7 +29,7 @@ pub async fn create(
     let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
     let is_short = body.value.sku.is_some();
     let content = body.value.content().map_err(Problem::fields)?;
-    let id = ProductId(write.origin.command_id.creates("product"));
+    let id = ProductId(write.origin.command_id.derived_id("product"));
     let request = write.request(Product::stream(id), ProductCommand::Create { content, epoch: 0 }).creating();
     let (outcome, position) =
         write_product(&ports, request).await.map_err(|problem| with_request_pointers(problem, is_short))?;

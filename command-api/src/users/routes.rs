@@ -70,7 +70,7 @@ pub async fn add_address(
     let (user, _) = accounts::of_caller(&ports, &caller).await?;
     let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
     let (entry, is_default) = body.value.read()?;
-    let id = AddressId(write.origin.command_id.creates("address"));
+    let id = AddressId(write.origin.command_id.derived_id("address"));
     let command = UserCommand::AddAddress { user, entry: Box::new(entry), is_default };
     let response = send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await?;
     let location = Some(format!("/api/users/me/addresses/{id}"));

@@ -78,7 +78,7 @@ fn cancel(order: &Placed, reason: &Reason, context: &Context) -> Decision {
 }
 
 fn cancelled_after_confirmation(order: &Placed, reason: &Reason, context: &Context) -> OrderEvent {
-    let id = ReversalId(context.creates("reversal"));
+    let id = ReversalId(context.derived_id("reversal"));
     let reversal = Some(returns::everything_not_returned(order, id));
     Cancelled { reason: reason.clone(), failed_skus: Vec::new(), reversal }.into()
 }
@@ -193,6 +193,6 @@ fn take_back(order: &Placed, lines: &[(Sku, u32)], context: &Context) -> Decisio
     if lines.is_empty() {
         return Ok(Vec::new());
     }
-    let id = ReversalId(context.creates("reversal"));
+    let id = ReversalId(context.derived_id("reversal"));
     Ok(vec![returns::some_units(order, lines, id)?.into()])
 }

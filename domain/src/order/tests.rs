@@ -72,7 +72,7 @@ fn cancel() -> OrderCommand {
 }
 
 fn cancelled(refund: Option<i64>) -> OrderEvent {
-    let id = ReversalId(context(1, noon()).creates("reversal"));
+    let id = ReversalId(context(1, noon()).derived_id("reversal"));
     let lines = [("A", 3), ("B", 2)].map(|(text, quantity)| ReversalLine { sku: sku(text), quantity });
     let refund = refund.map(|amount| Money::new(amount, Currency::GBP));
     let reversal = Some(Reversal { id, lines: lines.into(), refund });
@@ -85,7 +85,7 @@ fn give_back(lines: &[(&str, u32)]) -> OrderCommand {
 }
 
 fn returned(lines: &[(&str, u32)], refund: i64, complete: bool) -> OrderEvent {
-    let id = ReversalId(context(1, noon()).creates("reversal"));
+    let id = ReversalId(context(1, noon()).derived_id("reversal"));
     let lines = lines.iter().map(|(text, quantity)| ReversalLine { sku: sku(text), quantity: *quantity });
     let value = Some(Money::new(refund, Currency::GBP));
     let refund = value.filter(|refund| refund.amount > 0);

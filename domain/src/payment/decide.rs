@@ -147,7 +147,7 @@ fn authorized(
 fn void_requested(payment: &Opened, provider_payment_id: String, context: &Context) -> PaymentEvent {
     VoidRequested {
         order: payment.order,
-        void: VoidId(context.creates("void")),
+        void: VoidId(context.derived_id("void")),
         provider_payment_id,
         amount: payment.amount,
         attempt: 1,
@@ -202,7 +202,7 @@ fn abandon(payment: &Opened, context: &Context) -> Vec<PaymentEvent> {
         let provider_payment_id = payment.provider_payment_id.clone().unwrap_or_default();
         events.push(void_requested(payment, provider_payment_id, context));
     }
-    let refund = RefundId(context.creates("refund"));
+    let refund = RefundId(context.derived_id("refund"));
     events.extend(refund_or_defer(payment, refund, payment.not_refunded(), ABANDONED, context));
     events
 }
@@ -224,7 +224,7 @@ fn refund_or_defer(
 }
 
 fn refund_abandoned(payment: &Opened, amount: i64, context: &Context) -> PaymentEvent {
-    refund_requested(payment, RefundId(context.creates("refund")), amount, ABANDONED, context)
+    refund_requested(payment, RefundId(context.derived_id("refund")), amount, ABANDONED, context)
 }
 
 fn refund_requested(
@@ -290,7 +290,7 @@ fn withdraw(payment: &Opened, events: &mut Vec<PaymentEvent>, debt: DebtId, reas
     events.push(DebtWithdrawn { order: payment.order, debt, reason: reason.to_owned() }.into());
     after.withdraw(debt);
     if after.due() > 0 {
-        let refund = RefundId(context.creates("refund"));
+        let refund = RefundId(context.derived_id("refund"));
         events.push(refund_requested(payment, refund, after.due(), DEFERRED, context));
     }
 }
@@ -303,7 +303,7 @@ fn retry_debt(payment: &Opened, debt: DebtId, context: &Context) -> Decision {
     if let Some(failed) = payment.failed_voids.get(&failed_void) {
         let requested = VoidRequested {
             order: payment.order,
-            void: VoidId(context.creates("void")),
+            void: VoidId(context.derived_id("void")),
             provider_payment_id: failed.provider_payment_id.clone(),
             amount: payment.amount,
             attempt: failed.attempt + 1,
@@ -320,7 +320,7 @@ fn retry_debt(payment: &Opened, debt: DebtId, context: &Context) -> Decision {
     }
     let requested = RefundRequested {
         order: payment.order,
-        refund: RefundId(context.creates("refund")),
+        refund: RefundId(context.derived_id("refund")),
         provider_payment_id: payment.provider_payment_id.clone().unwrap_or_default(),
         amount: Money::new(failed.amount, payment.amount.currency),
         reason: RETRIED.to_owned(),

@@ -20,7 +20,7 @@ use crate::{DebtId, RefundId, VoidId};
 fn any_command() -> impl Strategy<Value = PaymentCommand> {
     let refund_id = prop_oneof![
         (0..3_u128).prop_map(|n| RefundId(Uuid::from_u128(n))),
-        (10..40_u128).prop_map(|n| RefundId(context(n, noon()).creates("refund"))),
+        (10..40_u128).prop_map(|n| RefundId(context(n, noon()).derived_id("refund"))),
     ];
     prop_oneof![
         Just(request("tok_ok")),
@@ -36,8 +36,9 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
             detail: String::new()
         }),
         Just(PaymentCommand::Abandon { order: ORDER }),
-        (1..70_u128)
-            .prop_map(|n| PaymentCommand::RecordVoided { void: VoidId(context(n, noon()).creates("void")) }),
+        (1..70_u128).prop_map(|n| PaymentCommand::RecordVoided {
+            void: VoidId(context(n, noon()).derived_id("void"))
+        }),
         (0..3_u128, prop::option::of(1..7_i64), any::<bool>()).prop_map(|(n, amount, capped)| {
             let amount = amount.map(pounds);
             let refund = RefundId(Uuid::from_u128(n));
@@ -54,7 +55,7 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
             PaymentCommand::WithdrawDebt { debt: DebtId(refund.0), reason: String::new() }
         }),
         (1..70_u128).prop_map(|n| {
-            let void = VoidId(context(n, noon()).creates("void"));
+            let void = VoidId(context(n, noon()).derived_id("void"));
             PaymentCommand::RecordVoidFailed { void, code: "no".into(), detail: String::new() }
         }),
         refund_id.prop_map(|refund| PaymentCommand::RecordRefundFailed {

@@ -60,7 +60,7 @@ pub async fn erase_order(
     person: &Person,
     origin: &Origin,
 ) -> Result<Outcome<Order>, CommandError<OrderRejection>> {
-    let origin = origin.step(&format!("erase {order}"));
+    let origin = origin.follow_up(&format!("erase {order}"));
     let erase = OrderCommand::Erase { person: person.clone() };
     ports.aggregates.orders.execute(CommandRequest::new(Order::stream(order), erase, origin)).await
 }
@@ -144,10 +144,10 @@ async fn end_account(
     // The alias is deleted before the claim is released: a new account with the address relies on this order.
     ports.people.delete_alias(alias.as_str()).await?;
     let stream = User::stream(user);
-    let erase = CommandRequest::new(stream.clone(), UserCommand::Erase, origin.step("erase user"));
+    let erase = CommandRequest::new(stream.clone(), UserCommand::Erase, origin.follow_up("erase user"));
     let erased = ports.aggregates.users.execute(erase).await?;
     let release = ClaimCommand::Release { owner: stream.to_string(), epoch: erased.state.epoch() };
-    let origin = origin.step("release e-mail address");
+    let origin = origin.follow_up("release e-mail address");
     let release = CommandRequest::new(Claim::of_email(&alias), release, origin);
     let released = ports.aggregates.claims.execute(release).await?;
     Ok(Some(erased.position.max(released.position)))

@@ -29,7 +29,7 @@ pub async fn retry(
     if matches!(outcome, WebhookOutcome::Applied | WebhookOutcome::Refused) {
         let event_id = stored.id.clone();
         let is_applied = outcome == WebhookOutcome::Applied;
-        let origin = origin_of(ports, stored, correlation_id).step("settle");
+        let origin = origin_of(ports, stored, correlation_id).follow_up("settle");
         let command = WebhookCommand::RecordOutcome { event_id, is_applied };
         let request = CommandRequest::new(stream_of(stored), command, origin);
         ports.aggregates.webhooks.execute(request).await?;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::drivers::dispatch::Sent;
+use crate::drivers::dispatch::SendOutcome;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use souk_domain::AggregateCommand;
@@ -109,7 +109,7 @@ where
         if waiting.len() > WAITING_EVENTS_MAX {
             return Err(RetryError::TooMany(waiting.len()));
         }
-        let events = parked::at(&*self.ports.store, &waiting).await.map_err(RetryError::failed)?;
+        let events = parked::events_at(&*self.ports.store, &waiting).await.map_err(RetryError::failed)?;
         let retried = self.runtime.retry(&entity, &events, self.ports.clock.now());
         retried.map_err(|error| RetryError::StillParked(error.to_string()))?;
         // Applying the events has succeeded. Now the process decides, which can also fail.
@@ -265,9 +265,9 @@ where
                 self.jobs.add(job, async move {
                     souk_fail_points::reach("dispatcher-before-send");
                     match sender.send(content, &origin).await {
-                        Sent::InLog => Outcome::InLog,
-                        Sent::Answered(answer) => Outcome::Answered(answer),
-                        Sent::Again(why) => Outcome::Again(why),
+                        SendOutcome::InLog => Outcome::InLog,
+                        SendOutcome::Answered(answer) => Outcome::Answered(answer),
+                        SendOutcome::Again(why) => Outcome::Again(why),
                     }
                 });
             }
@@ -317,7 +317,7 @@ where
                 Entity::Key(instance) => vec![instance.clone()],
                 Entity::Stream(stream) => {
                     let instances = |event: &_| self.runtime.instance_of(event).into_iter().collect();
-                    parked::touched(&*self.ports.store, stream, failure.revision, instances).await?
+                    parked::affected_keys(&*self.ports.store, stream, failure.revision, instances).await?
                 }
             };
             self.runtime.park(Parked { failure, keys, since: self.ports.clock.now() });

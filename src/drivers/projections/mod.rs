@@ -226,7 +226,7 @@ impl Projections {
                 Entity::Stream(stream) => {
                     let projector = &self.projectors[place];
                     let keys = |event: &_| projector.keys(event);
-                    parked::touched(&*self.store, stream, failure.revision, keys).await?
+                    parked::affected_keys(&*self.store, stream, failure.revision, keys).await?
                 }
             };
             self.projectors[place].park(Parked { failure, keys, since: self.clock.now() });
@@ -300,7 +300,7 @@ impl Projections {
         if waiting.len() > WAITING_EVENTS_MAX {
             return Err(RetryError::TooMany(waiting.len()));
         }
-        let events = parked::at(&*self.store, &waiting).await.map_err(RetryError::failed)?;
+        let events = parked::events_at(&*self.store, &waiting).await.map_err(RetryError::failed)?;
         self.refuse_overwriting(place, &entity, &events).await?;
         let Err(error) = self.apply_parked(place, &entity, &events, None).await? else {
             return Ok(waiting.len());
@@ -319,7 +319,7 @@ impl Projections {
         Err(still)
     }
 
-    /// Refuses a retry that would overwrite newer changes. Rows that a stream had not touched when it was
+    /// Refuses a retry that would overwrite newer changes. Rows that a stream had not affected when it was
     /// parked kept changing. If other streams have written them since, the waiting events come too late.
     async fn refuse_overwriting(
         &self,
@@ -337,8 +337,9 @@ impl Projections {
             return Ok(());
         }
         let since = (parked.failure.position, projector.checkpoint());
-        let touched = parked::touched_since(&*self.store, stream, &new, since, |event| projector.keys(event));
-        match touched.await.map_err(RetryError::failed)? {
+        let affecting =
+            parked::first_event_affecting(&*self.store, stream, &new, since, |event| projector.keys(event));
+        match affecting.await.map_err(RetryError::failed)? {
             None => Ok(()),
             Some((key, event)) => Err(RetryError::StillParked(format!(
                 "row `{key}` was written by {} at position {} after the entity was parked: rebuild the read model \

@@ -37,7 +37,7 @@ impl Projections {
         if position == Position::START || position > self.store.head().await? {
             return Err(nothing("there is no event at that position"));
         }
-        let events = parked::at(&*self.store, &[position]).await?;
+        let events = parked::events_at(&*self.store, &[position]).await?;
         let event = events.first().ok_or_else(|| nothing("there is no event at that position"))?;
         let stream = event.stream.clone();
         let revision = event.revision;

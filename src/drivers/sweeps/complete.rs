@@ -43,7 +43,7 @@ impl Sweep for CompleteKeys {
         if head == self.recorded || now < self.next {
             return Ok(());
         }
-        match self.keys.note(head).await {
+        match self.keys.record(head).await {
             Ok(()) => {
                 self.recorded = head;
                 self.next = now + RECORD_EVERY;

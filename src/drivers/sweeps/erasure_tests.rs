@@ -204,7 +204,7 @@ async fn notes_on_an_attached_order_are_sealed_with_the_key_of_the_customer() {
     let text = Personal::new(order.guest(), "text", "call Ada".to_owned());
     let write = OrderNotesCommand::Write { author: CustomerId::parse("ops").unwrap(), text };
     let request = test.request(stream.clone(), write);
-    let note = NoteId(request.origin.command_id.creates("note"));
+    let note = NoteId(request.origin.command_id.derived_id("note"));
     ports.aggregates.order_notes.execute(request).await.unwrap();
     let mut steps = 0;
     while !ports.people.is_erased(&order.guest()).await.unwrap() {

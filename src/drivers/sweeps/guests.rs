@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 use souk_command_api::Ports;
 use souk_domain::{CustomerId, OrderId};
-use souk_eventsourcing::personal::Linked;
+use souk_eventsourcing::personal::NameLink;
 use souk_eventsourcing::{KeysUnavailable, Position, Revision};
 use souk_process_managers::sweeps::SweepError;
 use souk_process_managers::sweeps::guests::{
@@ -34,7 +34,7 @@ pub(super) struct UnattachedOrders {
     /// End of the log when the shop was started.
     pub(super) head_at_start: Position,
     /// Last link of the previous step. `None` at the beginning of a pass.
-    pub(super) after: Option<Linked>,
+    pub(super) after: Option<NameLink>,
     /// Place after which the next step links orders. `None` before the first step.
     pub(super) linked_to: Option<LinkedTo>,
     /// Last guest order of an older log that was added to the index. `None` after all were added.
@@ -87,7 +87,7 @@ impl Sweep for UnattachedOrders {
                 return Ok(());
             }
         };
-        for Linked { name, alias, person } in &found {
+        for NameLink { name, alias, person } in &found {
             let order = person.parts().1;
             let statement = sqlx::query_as(include_str!("guests.sql")).bind(alias).bind(order);
             let owned: Option<(Vec<u8>, String)> = statement.fetch_optional(pool).await?;

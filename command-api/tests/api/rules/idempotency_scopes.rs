@@ -61,7 +61,7 @@ impl<'a> Writer<'a> {
         assert!((200..300).contains(&response.status), "{route}: {}", response.body);
         let parts = ["subject", &self.subject, scope, &key].map(str::as_bytes);
         let command = CommandId::of(&parts);
-        let command = step.map_or(command, |step| command.step(step));
+        let command = step.map_or(command, |step| command.follow_up(step));
         let mut commands = self.shop.all_events().await.into_iter().map(|event| event.event.command_id);
         assert!(commands.any(|id| id == command), "{route}: the log has no command of the scope {scope}");
         response
