@@ -10,7 +10,7 @@ use souk_projections::orders::OrderRow;
 use sqlx::SqliteConnection;
 
 use super::response::OrderResponse;
-use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed, key_set, text_of};
+use crate::database::{AFTER_EVERY_TEXT, QueryState, database_problem, key_set, parse_document, parse_text};
 use crate::pages::{Page, Size, one_more};
 use crate::people::OrderKeys;
 
@@ -31,9 +31,9 @@ impl OrderWithLines {
     /// Parses a row. The lines are added later.
     fn without_lines(row: OrderAndPayment) -> Result<Self, Problem> {
         let (id, bytes, status, owed) = row;
-        let status = status.map(|status| text_of("payment status", status)).transpose()?;
+        let status = status.map(|status| parse_text("payment status", status)).transpose()?;
         let payment = status.map(|status| (status, owed.unwrap_or_default()));
-        Ok(Self { id, row: document(&bytes)?, payment, lines: Vec::new() })
+        Ok(Self { id, row: parse_document(&bytes)?, payment, lines: Vec::new() })
     }
 
     pub(crate) fn answer(self, keys: &OrderKeys, position: Position) -> OrderResponse {
@@ -102,7 +102,7 @@ impl OrderPageRequest {
         let page = Page::read(statement.fetch(&mut *transaction), self.limit, size_of).await?;
         let ids = key_set(page.items.iter().map(|(id, ..)| id.as_str()));
         let statement = sqlx::query_as::<_, OrderAndPayment>(include_str!("get_several.sql")).bind(&ids);
-        let rows = statement.fetch_all(&mut *transaction).await.map_err(failed)?;
+        let rows = statement.fetch_all(&mut *transaction).await.map_err(database_problem)?;
         let lines = LinesOfOrders::read(&mut transaction, &ids).await?;
         drop(transaction);
         drop(connection);
@@ -127,7 +127,7 @@ pub(super) async fn find_order(
     let mut connection = state.readers.connection_for(caller).await?;
     let mut transaction = connection.begin().await?;
     let statement = sqlx::query_as::<_, OrderAndPayment>(include_str!("get.sql")).bind(id);
-    let row = statement.fetch_optional(&mut *transaction).await.map_err(failed)?;
+    let row = statement.fetch_optional(&mut *transaction).await.map_err(database_problem)?;
     let order = row.map(OrderWithLines::without_lines).transpose()?;
     let Some(mut order) = order.filter(|order| is_visible(&order.row)) else { return Ok(None) };
     let lines = LinesOfOrders::read(&mut transaction, &key_set([id])).await?;
@@ -149,9 +149,9 @@ impl LinesOfOrders {
     /// Reads the rows of the orders in a key set.
     async fn read(transaction: &mut SqliteConnection, ids: &str) -> Result<Self, Problem> {
         let statement = sqlx::query_scalar::<_, String>(include_str!("reservations.sql")).bind(ids);
-        let reservations = statement.fetch_all(&mut *transaction).await.map_err(failed)?;
+        let reservations = statement.fetch_all(&mut *transaction).await.map_err(database_problem)?;
         let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("lines.sql")).bind(ids);
-        let lines = statement.fetch_all(transaction).await.map_err(failed)?;
+        let lines = statement.fetch_all(transaction).await.map_err(database_problem)?;
         Ok(Self { lines, reservations: reservations.into_iter().collect() })
     }
 
@@ -160,7 +160,7 @@ impl LinesOfOrders {
         let mut by_id: HashMap<String, &mut Vec<(OrderLineRow, bool)>> =
             orders.iter_mut().map(|order| (order.id.clone(), &mut order.lines)).collect();
         for (id, bytes) in self.lines {
-            let line = document::<OrderLineRow>(&bytes)?;
+            let line = parse_document::<OrderLineRow>(&bytes)?;
             let is_reserved = self.reservations.contains(&format!("{id}:{}", line.sku));
             if let Some(lines) = by_id.get_mut(&id) {
                 lines.push((line, is_reserved));

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::page::{OrderPageRequest, OrderSortKey, OrderWithLines, find_order};
 use super::response::OrderResponse;
-use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed, not_found};
+use crate::database::{AFTER_EVERY_TEXT, QueryState, database_problem, not_found, parse_document};
 use crate::list::PageRequest;
 use crate::people::{OrderKeys, keys_of};
 use crate::positions::ReadYourWrites;
@@ -157,9 +157,11 @@ async fn find_guest_order_id(
 ) -> Result<Option<String>, Problem> {
     let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("candidates_of_code.sql"));
     let statement = statement.bind(code).bind(SAME_CODE_MAX);
-    let found =
-        statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?;
-    let orders = found.into_iter().map(|(id, bytes)| Ok((id, document::<OrderRow>(&bytes)?)));
+    let found = statement
+        .fetch_all(&mut *state.readers.connection_for(caller).await?)
+        .await
+        .map_err(database_problem)?;
+    let orders = found.into_iter().map(|(id, bytes)| Ok((id, parse_document::<OrderRow>(&bytes)?)));
     let orders = orders.collect::<Result<Vec<_>, Problem>>()?;
     let keys = keys_of(state, orders.iter().flat_map(|(_, row)| row.people())).await?;
     let has_email = |row: &OrderRow| {

@@ -10,7 +10,7 @@ use souk_projections::payments::PaymentRow;
 use utoipa_axum::routes;
 
 use super::response::PaymentResponse;
-use crate::database::{QueryState, document, failed};
+use crate::database::{QueryState, database_problem, parse_document};
 use crate::list::{NewestFirst, PageQuery};
 use crate::orders::routes::may_see;
 use crate::positions::ReadYourWrites;
@@ -63,13 +63,15 @@ async fn get(
 ) -> Result<Single<PaymentResponse>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
     let statement = sqlx::query_as::<_, (Vec<u8>, Option<Vec<u8>>)>(include_str!("get.sql")).bind(&id);
-    let found =
-        statement.fetch_optional(&mut *state.readers.connection_for(&caller).await?).await.map_err(failed)?;
+    let found = statement
+        .fetch_optional(&mut *state.readers.connection_for(&caller).await?)
+        .await
+        .map_err(database_problem)?;
     let (payment, order) = found.ok_or_else(|| at.not_found("payment"))?;
-    let order = order.map(|bytes| document::<OrderRow>(&bytes)).transpose()?;
+    let order = order.map(|bytes| parse_document::<OrderRow>(&bytes)).transpose()?;
     if !caller.is_admin() && !order.is_some_and(|order| may_see(&caller, &order)) {
         return Err(at.not_found("payment"));
     }
-    let body = PaymentResponse::new(id, document(&payment)?, at.position);
+    let body = PaymentResponse::new(id, parse_document(&payment)?, at.position);
     Ok(Single { revision: Some(body.revision), parked_since: at.parked_since, body })
 }

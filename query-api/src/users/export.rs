@@ -27,7 +27,7 @@ use crate::database::{QueryPorts, QueryState};
 use crate::orders::page::{OrderPageRequest, OrderSortKey, OrderWithLines, newest_page_start};
 use crate::people::OrderKeys;
 use crate::positions::ReadYourWrites;
-use crate::responses::behind_since;
+use crate::responses::behind_since_header;
 use crate::running_exports::ExportPermit;
 
 /// Maximum number of orders on a page of the export. A page with long orders has fewer.
@@ -68,7 +68,7 @@ pub(super) async fn export(
     // The document has several resources, each with its own revision, so the response has no `ETag`.
     let mut response =
         ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response();
-    response.headers_mut().extend(parked_since.map(behind_since));
+    response.headers_mut().extend(parked_since.map(behind_since_header));
     Ok(response)
 }
 
