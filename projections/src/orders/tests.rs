@@ -153,7 +153,7 @@ fn the_reservation_of_a_line_follows_from_the_order() {
 fn the_timeline_lists_every_event_except_noted_ones() {
     let history = events(5, vec![placed(5), awaited()]).noted(&order_stream(5));
     let row = order_row(&history);
-    let names: Vec<&str> = row.timeline.iter().map(|moment| moment.event.as_str()).collect();
+    let names: Vec<&str> = row.timeline.iter().map(|entry| entry.event.as_str()).collect();
     assert_eq!((names, row.revision), (vec!["placed", "payment-awaited"], 2));
 }
 

@@ -9,7 +9,7 @@ use souk_eventsourcing::Position;
 use souk_http::closed_texts::{OrderStatusShape, PaymentStatusShape, ReasonCodeShape};
 use souk_http::shapes::{AddressShape, MoneyShape};
 use souk_projections::order_lines::OrderLineRow;
-use souk_projections::orders::{LineReservation, Moment, OrderRow};
+use souk_projections::orders::{LineReservation, OrderRow, TimelineEntry};
 use utoipa::ToSchema;
 
 use crate::people::OrderKeys;
@@ -153,12 +153,12 @@ impl OrderResponse {
             .reason
             .as_ref()
             .map(|reason| ReasonResponse { code: reason.code.into(), detail: text(&reason.detail) });
-        let moment_answer = |moment: &Moment| MomentResponse {
-            at: moment.at.to_string(),
-            event: moment.event.clone(),
-            detail: moment.detail.as_ref().and_then(text),
+        let entry_response = |entry: &TimelineEntry| MomentResponse {
+            at: entry.at.to_string(),
+            event: entry.event.clone(),
+            detail: entry.detail.as_ref().and_then(text),
         };
-        let timeline = row.timeline.iter().map(moment_answer).collect();
+        let timeline = row.timeline.iter().map(entry_response).collect();
         let payment = payment.map(|(status, owed)| OrderPaymentResponse {
             id: row.payment.to_string(),
             status,
