@@ -61,7 +61,7 @@ pub async fn run(
     } else {
         let password = Password::typed(text);
         password.check().map_err(|why| anyhow::anyhow!("weak-password: {why}"))?;
-        let name = SHORT_NEEDED.keep(&args.name).context("--name")?;
+        let name = SHORT_NEEDED.trim_and_check(&args.name).context("--name")?;
         let shop = Embedded::start(configuration).await?;
         let role = UserRole::Admin;
         let password = Some(password);

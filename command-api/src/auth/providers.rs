@@ -364,7 +364,7 @@ fn name_of(identity: &Identity, email: &Email) -> String {
     let is_allowed = |c: &char| !c.is_control() && !is_hidden(*c);
     let name: String = name.trim().chars().filter(is_allowed).take(SHORT_CHARS_MAX).collect();
     let local_part = || email.as_str().split('@').next().unwrap_or_default().to_owned();
-    SHORT_NEEDED.keep(&name).unwrap_or_else(|_| local_part())
+    SHORT_NEEDED.trim_and_check(&name).unwrap_or_else(|_| local_part())
 }
 
 fn provider_problem(provider: &str, why: &ProviderFailed) -> Problem {

@@ -20,7 +20,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use souk_domain::text::cut;
+use souk_domain::text::truncate;
 use souk_eventsourcing::{Actor, CorrelationId, Position};
 use souk_http::headers::WriteHeaders;
 use souk_http::routes::{Access, ApiRouter, Side, rules};
@@ -251,7 +251,7 @@ fn line_result(line: u64, finished: FinishedLine) -> LineResult {
             outcome: LineOutcome::Refused,
             id: finished.product,
             code: Some(problem.code().to_owned()),
-            reason: Some(cut(problem.detail(), REASON_CHARS_MAX)),
+            reason: Some(truncate(problem.detail(), REASON_CHARS_MAX)),
             changes: Vec::new(),
             other_skus: Vec::new(),
         },

@@ -116,7 +116,7 @@ struct Import<'a> {
 
 impl Import<'_> {
     async fn create(self, id: ProductId) -> Result<Imported, Problem> {
-        let content = self.line.amendment.created(self.ports.settings.currency);
+        let content = self.line.amendment.to_content(self.ports.settings.currency);
         let content = content.map_err(|errors| self.line.problem(errors))?;
         let stream = Product::stream(id);
         if self.is_dry {
@@ -147,7 +147,7 @@ impl Import<'_> {
         let skus: Vec<&Sku> = self.line.skus().collect();
         new_skus(self.ports, &loaded.state, &skus, &stream.to_string()).await?;
         let before = content_at(self.ports, stream, loaded.revision).await?;
-        let content = self.line.amendment.applied(&before, self.ports.settings.currency);
+        let content = self.line.amendment.apply_to(&before, self.ports.settings.currency);
         let content = content.map_err(|errors| self.line.problem(errors))?;
         if content == before {
             return Ok(unchanged);
@@ -164,7 +164,7 @@ impl Import<'_> {
     /// Returns true if a new product made from this line would have exactly the content of the existing
     /// product. Then the line changes nothing, and the content need not be read from the log.
     fn is_whole_content_of(&self, state: &ProductState) -> bool {
-        let content = self.line.amendment.created(self.ports.settings.currency);
+        let content = self.line.amendment.to_content(self.ports.settings.currency);
         content.is_ok_and(|content| state.has_content(&content))
     }
 

@@ -28,7 +28,7 @@ const BUILDS_MAX: usize = 100;
 const OWNER: TextRule = TextRule::line(1, 64);
 /// Rule for the name of an entity: a key of a read model, an instance of a process, or a stream. The text is
 /// not trimmed, because a key may begin with a space.
-const ENTITY: TextRule = TextRule::foreign(STREAM_NAME_BYTES_MAX);
+const ENTITY: TextRule = TextRule::external(STREAM_NAME_BYTES_MAX);
 
 /// Returns the routes for maintenance.
 pub(crate) fn router() -> ApiRouter<Ports> {

@@ -67,7 +67,7 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
 }
 
 /// Try of a refund in the model.
-struct Try {
+struct RefundTry {
     /// First try of the same refund.
     first: RefundId,
     amount: i64,
@@ -77,18 +77,18 @@ struct Try {
 
 /// Returns the money that was paid out or is being paid out. Each refund counts once, however often it was
 /// tried.
-fn paid_out(tries: &BTreeMap<RefundId, Try>) -> i64 {
+fn paid_out(tries: &BTreeMap<RefundId, RefundTry>) -> i64 {
     let out = tries.values().filter(|refund| refund.is_paid_out);
     out.map(|refund| (refund.first, refund.amount)).collect::<BTreeMap<_, _>>().values().sum()
 }
 
 /// Applies an event to the model.
-fn apply(tries: &mut BTreeMap<RefundId, Try>, event: &PaymentEvent) {
+fn apply(tries: &mut BTreeMap<RefundId, RefundTry>, event: &PaymentEvent) {
     match event {
         PaymentEvent::RefundRequested(event) => {
             let retried = event.retries.and_then(|retried| tries.get(&retried));
             let first = retried.map_or(event.refund, |retried| retried.first);
-            tries.insert(event.refund, Try { first, amount: event.amount.amount, is_paid_out: true });
+            tries.insert(event.refund, RefundTry { first, amount: event.amount.amount, is_paid_out: true });
         }
         PaymentEvent::RefundFailed(event) => tries.get_mut(&event.refund).unwrap().is_paid_out = false,
         PaymentEvent::Refunded(event) => tries.get_mut(&event.refund).unwrap().is_paid_out = true,

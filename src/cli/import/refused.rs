@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use souk_domain::text::shown;
+use souk_domain::text::escaped_for_terminal;
 
 use super::encoding::Encoding;
 use super::line::InputLine;
@@ -62,7 +62,7 @@ impl Refused {
         let lost = if line.raw.is_none() { "; the line is too long to keep here" } else { "" };
         let remark = format!("{REMARK}{}: {code}: {reason}{lost}", line.number);
         // A quote in a remark would be read as a quote of the CSV file.
-        let remark = shown(&remark).replace('"', "'");
+        let remark = escaped_for_terminal(&remark).replace('"', "'");
         bytes.extend(encoding.bytes(format!("{remark}\n").as_bytes()));
         if let Some(raw) = &line.raw {
             bytes.extend(encoding.bytes(raw));
