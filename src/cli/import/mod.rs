@@ -177,7 +177,7 @@ fn url(text: &str) -> Result<String, String> {
 fn check(lines: Lines) -> anyhow::Result<()> {
     let mut prices = UndeclaredPrices::default();
     for line in lines {
-        prices.note(&line?);
+        prices.record(&line?);
     }
     prices.refusal().map_or(Ok(()), |why| Err(anyhow::Error::msg(why)))
 }
@@ -222,7 +222,7 @@ impl Import {
                 let Some(result) = results.next() else {
                     bail!("the shop returned fewer results than it received lines")
                 };
-                self.earlier.note(&mut line, &result);
+                self.earlier.record(&mut line, &result);
                 if line.product.is_ok() {
                     self.take(&line, result)?;
                     continue;

@@ -78,7 +78,7 @@ pub struct UndeclaredPrices {
 
 impl UndeclaredPrices {
     /// Records the price of a line.
-    pub fn note(&mut self, line: &InputLine) {
+    pub fn record(&mut self, line: &InputLine) {
         let Some(price) = &line.undeclared_price else { return };
         let place = match price.sign() {
             Some('.') => &mut self.with_point,
@@ -137,7 +137,7 @@ mod tests {
         let mut prices = UndeclaredPrices::default();
         for (number, cell) in (2..).zip(cells) {
             let undeclared_price = UndeclaredPrice::of(cell);
-            prices.note(&InputLine {
+            prices.record(&InputLine {
                 number,
                 product: Err(String::new()),
                 warnings: Vec::new(),

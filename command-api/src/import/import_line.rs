@@ -31,7 +31,7 @@ pub(super) struct ImportOptions {
 }
 
 /// The effect of a line that was not refused.
-pub(super) struct Imported {
+pub(super) struct LineEffect {
     pub(super) outcome: LineOutcome,
     pub(super) id: Option<ProductId>,
     pub(super) position: Position,
@@ -40,7 +40,7 @@ pub(super) struct Imported {
     pub(super) other_skus: Vec<String>,
 }
 
-impl Imported {
+impl LineEffect {
     fn created(id: Option<ProductId>, position: Position) -> Self {
         Self { outcome: LineOutcome::Created, id, position, changes: Vec::new(), other_skus: Vec::new() }
     }
@@ -52,7 +52,7 @@ pub(super) async fn import(
     ports: &Ports,
     line: &ImportLine,
     options: &ImportOptions,
-) -> Result<Imported, Problem> {
+) -> Result<LineEffect, Problem> {
     for _ in 1..ATTEMPTS_MAX {
         match attempt(ports, line, options).await {
             Err(problem) if problem.code() == "revision-mismatch" => {}
@@ -62,7 +62,7 @@ pub(super) async fn import(
     attempt(ports, line, options).await
 }
 
-async fn attempt(ports: &Ports, line: &ImportLine, options: &ImportOptions) -> Result<Imported, Problem> {
+async fn attempt(ports: &Ports, line: &ImportLine, options: &ImportOptions) -> Result<LineEffect, Problem> {
     let origin = Origin::new(ports.clock.new_id(), options.actor.clone(), options.correlation_id.clone());
     let LineProduct { owner, loaded } = find(ports, line).await?;
     match (owner, loaded) {
@@ -115,21 +115,21 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    async fn create(self, id: ProductId) -> Result<Imported, Problem> {
+    async fn create(self, id: ProductId) -> Result<LineEffect, Problem> {
         let content = self.line.amendment.to_content(self.ports.settings.currency);
         let content = content.map_err(|errors| self.line.problem(errors))?;
         let stream = Product::stream(id);
         if self.is_dry {
             new_skus_of(self.ports, &ProductState::default(), &content, &stream.to_string()).await?;
-            return Ok(Imported::created(None, Position::START));
+            return Ok(LineEffect::created(None, Position::START));
         }
         let command = ProductCommand::Create { content, epoch: 0 };
         let (_, position) =
             write_product(self.ports, CommandRequest::new(stream, command, self.origin)).await?;
-        Ok(Imported::created(Some(id), position))
+        Ok(LineEffect::created(Some(id), position))
     }
 
-    async fn change(self, stream: &StreamName, loaded: &Loaded<Product>) -> Result<Imported, Problem> {
+    async fn change(self, stream: &StreamName, loaded: &Loaded<Product>) -> Result<LineEffect, Problem> {
         if loaded.state.is_withdrawn() {
             return Err(product_problem(CommandError::Rejected(ProductRejection::Withdrawn)));
         }
@@ -138,7 +138,8 @@ impl Import<'_> {
         let is_other = |sku: &&Sku| self.line.skus().all(|named| named != *sku);
         let other_skus = loaded.state.skus().filter(is_other).map(ToString::to_string).collect();
         let outcome = LineOutcome::Unchanged;
-        let unchanged = Imported { outcome, id, position: loaded.position, changes: Vec::new(), other_skus };
+        let unchanged =
+            LineEffect { outcome, id, position: loaded.position, changes: Vec::new(), other_skus };
         if self.is_whole_content_of(&loaded.state) {
             return Ok(unchanged);
         }
@@ -155,10 +156,10 @@ impl Import<'_> {
         let outcome = LineOutcome::Changed;
         if self.is_dry {
             let changes = changes::between(&before, &content);
-            return Ok(Imported { outcome, changes, ..unchanged });
+            return Ok(LineEffect { outcome, changes, ..unchanged });
         }
         let position = self.replace(stream, loaded, content).await?;
-        Ok(Imported { outcome, position, ..unchanged })
+        Ok(LineEffect { outcome, position, ..unchanged })
     }
 
     /// Returns true if a new product made from this line would have exactly the content of the existing
