@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use souk_command_api::Accounts;
-use souk_command_api::auth::mailed::Resets;
+use souk_command_api::auth::mailed_tokens::ResetPlaces;
 use souk_domain::{AggregatePorts, OpenPort};
 use souk_eventsourcing::{CommandPort, Decider, PersonKeys, Position};
 use souk_http::{EndedSessions, Guard, Keys};
@@ -157,7 +157,7 @@ impl Engines {
             credentials: Arc::new(credentials),
             passwords: Arc::new(HashingThread::start(hashing).map_err(StartError::NoThread)?),
             outbox: Arc::new(self.mail.clone()),
-            resets: Resets::default(),
+            resets: ResetPlaces::default(),
             ended_sessions: Arc::new(ended_sessions),
             used_flows: Arc::default(),
             providers: Arc::new(identity_providers(configuration, &self.clock).map_err(StartError::Tls)?),

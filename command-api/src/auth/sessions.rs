@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::ports::Ports;
 use crate::users::erasure;
 
-use super::accounts::{self, Accounts, Client};
+use super::accounts::{self, Accounts, SignInClient};
 use super::request::{SignedIn, TokenType};
 
 /// Opens a session and returns its first tokens.
@@ -80,13 +80,13 @@ fn unknown_code_problem() -> Problem {
 }
 
 /// Exchanges a refresh token for new tokens.
-pub async fn refresh(ports: &Ports, text: &str, client: &Client<'_>) -> Result<SignedIn, Problem> {
+pub async fn refresh(ports: &Ports, text: &str, client: &SignInClient<'_>) -> Result<SignedIn, Problem> {
     let token = RefreshToken::decode(text, &ports.keys.refresh).ok_or_else(unknown_token_problem)?;
     exchange_for_tokens(ports, token, client, Session::refresh, unknown_token_problem).await
 }
 
 /// Exchanges the code of a sign-in for the first tokens of its session.
-pub async fn exchange(ports: &Ports, text: &str, client: &Client<'_>) -> Result<SignedIn, Problem> {
+pub async fn exchange(ports: &Ports, text: &str, client: &SignInClient<'_>) -> Result<SignedIn, Problem> {
     let code = RefreshToken::decode(text, &ports.keys.sign_in_code).ok_or_else(unknown_code_problem)?;
     exchange_for_tokens(ports, code, client, Session::exchange, unknown_code_problem).await
 }
@@ -100,7 +100,7 @@ type Exchange = fn(&mut Session, SecretHash, SecretHash, Timestamp) -> Result<()
 async fn exchange_for_tokens(
     ports: &Ports,
     token: RefreshToken,
-    client: &Client<'_>,
+    client: &SignInClient<'_>,
     exchange: Exchange,
     unknown: fn() -> Problem,
 ) -> Result<SignedIn, Problem> {
@@ -122,7 +122,7 @@ async fn exchange_for_tokens(
         }
         let user = UserId::of_customer(&stored.session.user).ok_or_else(unknown_token_problem)?;
         if exchanged.is_err() {
-            accounts::note(ports, SignInKind::TokenReused, Some(user), None, client).await?;
+            accounts::record_sign_in(ports, SignInKind::TokenReused, Some(user), None, client).await?;
             return Err(unknown());
         }
         let loaded = ports.aggregates.users.load(&User::stream(user)).await?;

@@ -14,7 +14,7 @@ use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
 
 use crate::fields;
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::rejected::{problem, problem_at};
 use crate::reply::Reply;
@@ -44,7 +44,7 @@ pub async fn set_stock(
 ) -> Reply {
     let (sku, command) = body.value.command()?;
     let pointer = if body.value.on_hand.is_some() { "/onHand" } else { "/change" };
-    let write = Write::new(&ports, &caller, &headers, &[&sku], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&sku], &body.raw);
     let outcome = ports.aggregates.stock.execute(write.request(Stock::stream(&sku), command)).await;
     let outcome = outcome.map_err(|error| problem_at(pointer, error))?;
     Ok(WriteResponse::written(StatusCode::OK, &sku, outcome.revision, outcome.position))
@@ -128,7 +128,7 @@ async fn send_for_reservation(
     command: StockCommand,
 ) -> Result<Outcome<Stock>, Problem> {
     let mut request_origin =
-        Write::in_scope(ports, caller, headers, &format!("reservation {sku}"), &[]).origin;
+        WriteRequest::in_scope(ports, caller, headers, &format!("reservation {sku}"), &[]).origin;
     request_origin.request_hash = None;
     let stream = Stock::stream(sku);
     let send = |origin| {

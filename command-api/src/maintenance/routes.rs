@@ -13,7 +13,7 @@ use souk_http::shapes::read_text;
 use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
 
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::rejected::problem;
 
@@ -33,9 +33,9 @@ const ENTITY: TextRule = TextRule::external(STREAM_NAME_BYTES_MAX);
 /// Returns the routes for maintenance.
 pub(crate) fn router() -> ApiRouter<Ports> {
     ApiRouter::new(Side::Command)
-        .route(routes!(retry), rules(Access::Admin).keyless())
+        .route(routes!(retry), rules(Access::Admin).ignores_idempotency_keys())
         .route(routes!(skip), Access::Admin)
-        .route(routes!(switch), rules(Access::Admin).keyless().long_timeout())
+        .route(routes!(switch), rules(Access::Admin).ignores_idempotency_keys().long_timeout())
 }
 
 fn maintenance_problem(error: MaintenanceError) -> Problem {
@@ -80,7 +80,7 @@ pub async fn skip(
     let owner = read_text("/owner", &owner, &OWNER)?;
     let entity = read_text("/entity", &entity, &ENTITY)?;
     let position = position.as_deref().map(read_position).transpose()?;
-    let write = Write::new(&ports, &caller, &headers, &[&owner, &entity], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&owner, &entity], &body.raw);
     let request = |stream, command| write.request(stream, command);
     let skipped = SkippedEvent { owner: &owner, entity: &entity, position, reason };
     let events = skip_event(&ports, skipped, request).await?;

@@ -15,7 +15,7 @@ use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
 
 use crate::orders::access::load_order;
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::rejected::problem;
 use crate::reply::{Reply, send};
@@ -47,7 +47,7 @@ pub async fn write(
     let text = read_text("/text", &body.value.text, &NOTE)?;
     let author = author(&caller)?;
     let (order, loaded) = load_order(&ports, &caller, &id).await?;
-    let request = Write::new(&ports, &caller, &headers, &[&order], &body.raw);
+    let request = WriteRequest::new(&ports, &caller, &headers, &[&order], &body.raw);
     let sealed = personal(&ports, order, &loaded.state, &request.origin, text.clone()).await?;
     let note = NoteId(request.origin.command_id.derived_id("note"));
     let command = OrderNotesCommand::Write { author, text: sealed };
@@ -73,7 +73,7 @@ pub async fn rewrite(
     let author = author(&caller)?;
     let (order, loaded) = load_order(&ports, &caller, &id).await?;
     let note = note_id(&note)?;
-    let request = Write::new(&ports, &caller, &headers, &[&order, &note], &body.raw);
+    let request = WriteRequest::new(&ports, &caller, &headers, &[&order, &note], &body.raw);
     let equal = equal_text(&ports, order, note, &text).await?;
     let sealed = personal(&ports, order, &loaded.state, &request.origin, text.clone()).await?;
     let command = OrderNotesCommand::Rewrite { note, author, text: sealed, equal };
@@ -95,7 +95,7 @@ pub async fn remove(
 ) -> Reply {
     let (order, _) = load_order(&ports, &caller, &id).await?;
     let note = note_id(&note)?;
-    let request = Write::new(&ports, &caller, &headers, &[&order, &note], &[]);
+    let request = WriteRequest::new(&ports, &caller, &headers, &[&order, &note], &[]);
     let command = OrderNotesCommand::Remove { note };
     send(&*ports.aggregates.order_notes, request.request(OrderNotes::stream(order), command), &note).await
 }

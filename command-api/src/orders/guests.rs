@@ -12,7 +12,7 @@ use souk_http::shapes::{LookupShape, POSITION};
 use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
 
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::{GuestOrder, Ports};
 use crate::users::erasure;
 
@@ -39,7 +39,7 @@ pub async fn erase(
         order.ok_or_else(|| Problem::new("not-found", "there is no such order"))
     };
     let order = ports.accounts.guard.attempt(&target, caller.address, find, |_| true).await?;
-    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[], &body.raw);
     let position = erasure::erase_guest(&ports, order, &write.origin).await?;
     Ok((StatusCode::ACCEPTED, [(POSITION, position.to_string())]).into_response())
 }

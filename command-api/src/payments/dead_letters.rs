@@ -16,7 +16,7 @@ use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::rejected::problem;
 use crate::reply::{Reply, send};
@@ -26,7 +26,7 @@ use super::request::DeadLetterSkipRequest;
 /// Returns the routes that handle dead letters.
 pub(crate) fn router() -> ApiRouter<Ports> {
     ApiRouter::new(Side::Command)
-        .route(routes!(requeue), rules(Access::Admin).fieldless())
+        .route(routes!(requeue), rules(Access::Admin).without_fields())
         .route(routes!(skip), Access::Admin)
 }
 
@@ -44,7 +44,7 @@ pub async fn requeue(
     _: NoBody,
 ) -> Reply {
     let (debt, payment) = find(&ports, &id).await?;
-    let write = Write::with_ids_last(&ports, &caller, &headers, &[&debt], &[]);
+    let write = WriteRequest::with_ids_last(&ports, &caller, &headers, &[&debt], &[]);
     let request = write.request(Payment::stream(payment), PaymentCommand::RetryDebt { debt });
     let outcome = ports.aggregates.payments.execute(request).await.map_err(problem)?;
     if outcome.completion == Completion::Appended {
@@ -68,7 +68,7 @@ pub async fn skip(
 ) -> Reply {
     let reason = read_text("/reason", &body.value.reason, &REASON_NEEDED)?;
     let (debt, payment) = find(&ports, &id).await?;
-    let write = Write::with_ids_last(&ports, &caller, &headers, &[&debt], &body.raw);
+    let write = WriteRequest::with_ids_last(&ports, &caller, &headers, &[&debt], &body.raw);
     let command = if body.value.withdrawn {
         PaymentCommand::WithdrawDebt { debt, reason }
     } else {

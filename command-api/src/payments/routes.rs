@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::orders::access::load_order;
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::rejected::problem;
 use crate::reply::Reply;
@@ -39,7 +39,7 @@ pub async fn request(
     let token = read_text("/token", &body.value.token, &PAYMENT_TOKEN)?;
     let (order, loaded) = load_order(&ports, &caller, &body.value.order_id).await?;
     let payment = PaymentId::of(order);
-    let write = Write::new(&ports, &caller, &headers, &[&order], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&order], &body.raw);
     let (Some(amount), Some(status)) = (loaded.state.total(), loaded.state.status()) else {
         return Err(Problem::new("not-found", "there is no such order"));
     };
@@ -87,7 +87,7 @@ pub async fn refund(
         Some(amount) => Some(amount.read("/amount").map_err(|error| Problem::fields(vec![error]))?),
         None => None,
     };
-    let write = Write::with_ids_last(&ports, &caller, &headers, &[&payment], &body.raw);
+    let write = WriteRequest::with_ids_last(&ports, &caller, &headers, &[&payment], &body.raw);
     let refund = RefundId(write.origin.command_id.derived_id("refund"));
     let command = PaymentCommand::Refund { refund, amount, capped: false, reason };
     let outcome = ports

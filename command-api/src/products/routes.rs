@@ -10,7 +10,7 @@ use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
 
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::reply::Reply;
 
@@ -26,7 +26,7 @@ pub async fn create(
     headers: WriteHeaders,
     body: StrictJson<ProductRequest>,
 ) -> Reply {
-    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[], &body.raw);
     let is_short = body.value.sku.is_some();
     let content = body.value.content().map_err(Problem::fields)?;
     let id = ProductId(write.origin.command_id.derived_id("product"));
@@ -48,7 +48,7 @@ pub async fn replace(
     body: StrictJson<ProductRequest>,
 ) -> Reply {
     let id = product_id(&id)?;
-    let write = Write::new(&ports, &caller, &headers, &[&id], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&id], &body.raw);
     let is_short = body.value.sku.is_some();
     let content = body.value.content().map_err(Problem::fields)?;
     let request = write.request(Product::stream(id), ProductCommand::Replace { content, epoch: 0 });
@@ -68,7 +68,7 @@ pub async fn withdraw(
     headers: WriteHeaders,
 ) -> Reply {
     let id = product_id(&id)?;
-    let write = Write::new(&ports, &caller, &headers, &[&id], &[]);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&id], &[]);
     let request = write.request(Product::stream(id), ProductCommand::Withdraw);
     let (outcome, position) = write_product(&ports, request).await?;
     Ok(WriteResponse::written(StatusCode::OK, &id, outcome.revision, position))

@@ -10,7 +10,7 @@ use souk_http::routes::{Access, RateClass, Route, Side, rules};
 pub(crate) fn table() -> Arc<RouteTable> {
     let sign_in = rules(Access::Anyone).counts_as(RateClass::Auth);
     let webhook = rules(Access::Signature).small_body().counts_as(RateClass::Unlimited);
-    let switch = rules(Access::Admin).keyless().long_timeout();
+    let switch = rules(Access::Admin).ignores_idempotency_keys().long_timeout();
     let commands = [
         ("POST", "/api/auth/signup", sign_in),
         ("POST", "/api/auth/login", sign_in),

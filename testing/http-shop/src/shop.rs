@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::http::Response as HttpResponse;
 use http_body_util::BodyExt;
 use serde_json::Value;
-use souk_command_api::auth::mailed::Resets;
+use souk_command_api::auth::mailed_tokens::ResetPlaces;
 use souk_command_api::{Accounts, Ports, Settings, SettledOrders};
 use souk_domain::{AggregatePorts, CartId, Currency};
 use souk_eventsourcing::testkit::KeysInMemory;
@@ -165,7 +165,7 @@ async fn accounts(folder: &Path, clock: Arc<dyn Clock>, comparisons: Arc<AtomicU
         credentials: Arc::new(SqliteCredentials::open(folder).await.unwrap()),
         passwords: Arc::new(CountedHashing::new(comparisons)),
         outbox: Arc::new(MailFolder::new(folder, Arc::clone(&clock))),
-        resets: Resets::default(),
+        resets: ResetPlaces::default(),
         ended_sessions: Arc::default(),
         used_flows: Arc::default(),
         providers: Arc::new(ScriptedProviders::default()),

@@ -53,7 +53,7 @@ impl Route {
             rate_class,
             body_bytes_max: rules.body_bytes_max.unwrap_or(default_body_bytes_max),
             timeout_s: rules.timeout_s,
-            takes_key: rate_class == RateClass::Write && !rules.is_keyless,
+            takes_key: rate_class == RateClass::Write && !rules.ignores_idempotency_keys,
             hides_other_owners: rules.hides_other_owners,
         }
     }

@@ -50,7 +50,7 @@ pub struct RouteRules {
     pub(super) rate_class: Option<RateClass>,
     pub(super) body_bytes_max: Option<usize>,
     pub(super) timeout_s: u64,
-    pub(super) is_keyless: bool,
+    pub(super) ignores_idempotency_keys: bool,
     pub(super) hides_other_owners: bool,
 }
 
@@ -61,7 +61,7 @@ pub fn rules(access: Access) -> RouteRules {
         rate_class: None,
         body_bytes_max: None,
         timeout_s: TIMEOUT_S,
-        is_keyless: false,
+        ignores_idempotency_keys: false,
         hides_other_owners: matches!(access, Access::Buyer | Access::SignedIn),
     }
 }
@@ -84,7 +84,7 @@ impl RouteRules {
     }
 
     /// Allows only a body without fields: no body, or `{}`.
-    pub fn fieldless(self) -> Self {
+    pub fn without_fields(self) -> Self {
         Self { body_bytes_max: Some(EMPTY_BODY_BYTES_MAX), ..self }
     }
 
@@ -94,8 +94,8 @@ impl RouteRules {
     }
 
     /// Declares that the route ignores idempotency keys.
-    pub fn keyless(self) -> Self {
-        Self { is_keyless: true, ..self }
+    pub fn ignores_idempotency_keys(self) -> Self {
+        Self { ignores_idempotency_keys: true, ..self }
     }
 
     /// Gives the handler more time than other handlers.
