@@ -9,6 +9,7 @@ use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::OrderRow;
 use sqlx::SqliteConnection;
 
+use super::owner::OrderOwner;
 use super::response::OrderResponse;
 use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed, key_set, text_of};
 use crate::pages::{Page, Size, one_more};
@@ -16,6 +17,8 @@ use crate::people::OrderKeys;
 
 /// Row of an order: its id and document, and the status and the owed amount, in minor units, of its payment.
 type OrderAndPayment = (String, Vec<u8>, Option<String>, Option<i64>);
+/// Row of one order: like [`OrderAndPayment`], with the customer, or the cart of a guest.
+type OwnedOrder = (String, Vec<u8>, Option<String>, Option<i64>, Option<String>, Option<String>);
 /// Row of a list: the id of an order, the bytes of its document and its number of lines.
 type MeasuredOrder = (String, i64, i64);
 
@@ -116,23 +119,26 @@ impl OrderPageRequest {
     }
 }
 
-/// Reads one order with its lines, if the caller is allowed to see it. For other callers no lines are read,
-/// so that the response time does not reveal how many lines the order has.
+/// Reads one order with its lines, if the caller is allowed to see it. For other callers no lines are read
+/// and nothing is parsed, so neither the response nor its time reveals anything about the order.
 pub(super) async fn find_order(
     state: &QueryState,
     caller: &Caller,
     id: &str,
-    is_visible: impl FnOnce(&OrderRow) -> bool,
+    is_visible: impl FnOnce(&OrderOwner) -> bool,
 ) -> Result<Option<OrderWithLines>, Problem> {
     let mut connection = state.readers.connection_for(caller).await?;
     let mut transaction = connection.begin().await?;
-    let statement = sqlx::query_as::<_, OrderAndPayment>(include_str!("get.sql")).bind(id);
+    let statement = sqlx::query_as::<_, OwnedOrder>(include_str!("get.sql")).bind(id);
     let row = statement.fetch_optional(&mut *transaction).await.map_err(failed)?;
-    let order = row.map(OrderWithLines::without_lines).transpose()?;
-    let Some(mut order) = order.filter(|order| is_visible(&order.row)) else { return Ok(None) };
-    let lines = LinesOfOrders::read(&mut transaction, &key_set([id])).await?;
+    let Some((id, bytes, status, owed, customer, cart)) = row else { return Ok(None) };
+    if !is_visible(&OrderOwner { customer, cart }) {
+        return Ok(None);
+    }
+    let lines = LinesOfOrders::read(&mut transaction, &key_set([id.as_str()])).await?;
     drop(transaction);
     drop(connection);
+    let mut order = OrderWithLines::without_lines((id, bytes, status, owed))?;
     lines.add_to(std::slice::from_mut(&mut order))?;
     Ok(Some(order))
 }
