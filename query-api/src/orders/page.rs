@@ -1,6 +1,6 @@
 //! Orders with their lines, read from the read models one by one or in pages.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use souk_eventsourcing::Position;
 use souk_http::closed_texts::PaymentStatusShape;
@@ -144,30 +144,24 @@ pub(super) async fn find_order(
 }
 
 /// Rows of the lines of some orders. They are parsed after the connection was given back.
-struct LinesOfOrders {
-    /// Id of the order and document of each line.
-    lines: Vec<(String, Vec<u8>)>,
-    /// Keys `ORDER:SKU` of the open reservations.
-    reservations: HashSet<String>,
-}
+struct LinesOfOrders(Vec<LineOfOrder>);
+
+/// Row of a line: the id of its order, its document, and true if its units are reserved now.
+type LineOfOrder = (String, Vec<u8>, bool);
 
 impl LinesOfOrders {
     /// Reads the rows of the orders in a key set.
     async fn read(transaction: &mut SqliteConnection, ids: &str) -> Result<Self, Problem> {
-        let statement = sqlx::query_scalar::<_, String>(include_str!("reservations.sql")).bind(ids);
-        let reservations = statement.fetch_all(&mut *transaction).await.map_err(failed)?;
-        let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("lines.sql")).bind(ids);
-        let lines = statement.fetch_all(transaction).await.map_err(failed)?;
-        Ok(Self { lines, reservations: reservations.into_iter().collect() })
+        let statement = sqlx::query_as::<_, LineOfOrder>(include_str!("lines.sql")).bind(ids);
+        statement.fetch_all(transaction).await.map(Self).map_err(failed)
     }
 
     /// Parses the lines and adds them to their orders.
     fn add_to(self, orders: &mut [OrderWithLines]) -> Result<(), Problem> {
         let mut by_id: HashMap<String, &mut Vec<(OrderLineRow, bool)>> =
             orders.iter_mut().map(|order| (order.id.clone(), &mut order.lines)).collect();
-        for (id, bytes) in self.lines {
+        for (id, bytes, is_reserved) in self.0 {
             let line = document::<OrderLineRow>(&bytes)?;
-            let is_reserved = self.reservations.contains(&format!("{id}:{}", line.sku));
             if let Some(lines) = by_id.get_mut(&id) {
                 lines.push((line, is_reserved));
             }
