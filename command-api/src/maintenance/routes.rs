@@ -34,7 +34,7 @@ const ENTITY: TextRule = TextRule::foreign(STREAM_NAME_BYTES_MAX);
 pub(crate) fn router() -> ApiRouter<Ports> {
     ApiRouter::new(Side::Command)
         .route(routes!(retry), rules(Access::Admin).keyless())
-        .route(routes!(skip), Access::Admin)
+        .route(routes!(skip), rules(Access::Admin).revisionless())
         .route(routes!(switch), rules(Access::Admin).keyless().long_timeout())
 }
 
