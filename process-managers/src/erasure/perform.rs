@@ -13,7 +13,7 @@ use super::steps::{ErasureStep, account_steps, customer_steps};
 use crate::ports::ShopPorts;
 
 /// Destroys a customer's key, and ends their account if they have one. Returns the position of the last event
-/// that was appended, if any.
+/// that was appended, if any. After [`ErasureError::KeyNotDestroyed`], nothing is left to do for the sweep.
 pub async fn erase_customer(
     ports: &ShopPorts<'_>,
     customer: &CustomerId,
@@ -37,7 +37,7 @@ pub async fn forget_customer(
 ///
 /// The erasure is recorded on the order first, and then the key is destroyed. The sweep that attaches guests'
 /// orders to customers may have decrypted the e-mail address already, to seal it with the customer's key; it
-/// can't attach an order on which an erasure is recorded. After [`ErasureError::Keys`], the erasure is
+/// can't attach an order on which an erasure is recorded. After [`ErasureError::KeyNotDestroyed`], the erasure is
 /// recorded, and only the destruction of the key is left.
 pub async fn erase_guest(
     ports: &ShopPorts<'_>,
@@ -49,7 +49,7 @@ pub async fn erase_guest(
     if outcome.state.customer().is_some() {
         return Ok(None);
     }
-    ports.people.erase(&guest, ports.clock.now()).await?;
+    destroy_key(ports, &guest).await?;
     Ok(Some(outcome.position))
 }
 
@@ -79,7 +79,8 @@ pub async fn unsettle_if_erased(ports: &ShopPorts<'_>, user: UserId) -> Result<b
 pub async fn delete_account_data(ports: &ShopPorts<'_>, user: UserId) -> Result<(), ErasureError> {
     let customer = user.customer();
     end_sessions(ports, &customer).await?;
-    delete_credentials(ports, user).await?;
+    let alias = email_alias(ports, user).await?;
+    delete_credentials(ports, user, alias.as_ref()).await?;
     ports.outbox.forget(&customer).await?;
     Ok(())
 }
@@ -103,16 +104,15 @@ async fn perform_step(
     origin: &Origin,
 ) -> Result<Option<Position>, ErasureError> {
     match step {
-        ErasureStep::DestroyKey(person) => ports.people.erase(person, ports.clock.now()).await?,
+        ErasureStep::DestroyKey(person) => destroy_key(ports, person).await?,
         ErasureStep::DestroyGuestKey(order) => {
             let guest = order.guest();
             if ports.people.to_open(vec![guest.clone()]).await?.get(&guest).is_some() {
-                ports.people.erase(&guest, ports.clock.now()).await?;
+                destroy_key(ports, &guest).await?;
             }
         }
         ErasureStep::EndSessions(customer) => end_sessions(ports, customer).await?,
-        ErasureStep::DeleteCredentials(user) => delete_credentials(ports, *user).await?,
-        ErasureStep::EndAccount(user) => return end_account(ports, *user, origin).await,
+        ErasureStep::EraseAccount(user) => return erase_account(ports, *user, origin).await,
         ErasureStep::DeleteMail(customer) => ports.outbox.forget(customer).await?,
         ErasureStep::EraseOrder(order, person) => {
             return Ok(Some(erase_order(ports, *order, person, origin).await?.position));
@@ -121,26 +121,38 @@ async fn perform_step(
     Ok(None)
 }
 
+async fn destroy_key(ports: &ShopPorts<'_>, person: &Person) -> Result<(), ErasureError> {
+    ports.people.erase(person, ports.clock.now()).await.map_err(ErasureError::KeyNotDestroyed)
+}
+
 async fn end_sessions(ports: &ShopPorts<'_>, customer: &CustomerId) -> Result<(), ErasureError> {
     end_all_sessions(ports.credentials, ports.denials, customer, None, &|| ports.clock.now()).await?;
     Ok(())
 }
 
-async fn delete_credentials(ports: &ShopPorts<'_>, user: UserId) -> Result<(), ErasureError> {
-    let hashes = match email_alias(ports, user).await? {
-        Some(alias) => hashes_of(ports, alias).await?,
+/// Deletes the credentials of an account whose e-mail address has this alias. Without an account there may be
+/// credentials too.
+async fn delete_credentials(
+    ports: &ShopPorts<'_>,
+    user: UserId,
+    alias: Option<&EmailHash>,
+) -> Result<(), ErasureError> {
+    let hashes = match alias {
+        Some(alias) => hashes_of(ports, alias.clone()).await?,
         None => Vec::new(),
     };
     ports.credentials.forget(&user.customer(), &hashes).await?;
     Ok(())
 }
 
-async fn end_account(
+async fn erase_account(
     ports: &ShopPorts<'_>,
     user: UserId,
     origin: &Origin,
 ) -> Result<Option<Position>, ErasureError> {
-    let Some(alias) = email_alias(ports, user).await? else { return Ok(None) };
+    let alias = email_alias(ports, user).await?;
+    delete_credentials(ports, user, alias.as_ref()).await?;
+    let Some(alias) = alias else { return Ok(None) };
     // The alias is deleted before the claim is released: a new account with the address relies on this order.
     ports.people.delete_alias(alias.as_str()).await?;
     let stream = User::stream(user);

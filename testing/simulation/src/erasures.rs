@@ -79,7 +79,7 @@ impl World {
             match step {
                 ErasureStep::DestroyKey(person) => self.disk.keys.erase(person),
                 ErasureStep::DestroyGuestKey(order) => self.disk.keys.erase(order.guest()),
-                ErasureStep::EndAccount(user) => {
+                ErasureStep::EraseAccount(user) => {
                     self.send(person, AggregateCommand::User(User::stream(user), UserCommand::Erase));
                 }
                 ErasureStep::EraseOrder(order, person) => {
@@ -87,9 +87,7 @@ impl World {
                     self.send(&person, AggregateCommand::Order(Order::stream(order), erase));
                 }
                 // The simulated shop stores nothing of this kind.
-                ErasureStep::EndSessions(_)
-                | ErasureStep::DeleteCredentials(_)
-                | ErasureStep::DeleteMail(_) => {}
+                ErasureStep::EndSessions(_) | ErasureStep::DeleteMail(_) => {}
             }
         }
     }
