@@ -214,8 +214,9 @@ impl Embedded {
             keys: Arc::clone(&engines.keys),
             stopping: stopping.clone(),
         };
-        let context = engines.sweep_context(&followed, head_at_start);
-        tasks.extend(sweeps::start(engines.read_models.path(), &ports, &context, &engines.mail, &parts));
+        let context = engines.sweep_context(&followed, head_at_start, &ports);
+        let shop = ports.shop();
+        tasks.extend(sweeps::start(engines.read_models.path(), &shop, &context, &engines.mail, &parts));
         let Engines { folder, log, read_models, complete, .. } = engines;
         Ok(Self {
             ports,

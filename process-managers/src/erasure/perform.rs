@@ -15,7 +15,7 @@ use crate::ports::ShopPorts;
 /// Destroys a customer's key, and ends their account if they have one. Returns the position of the last event
 /// that was appended, if any. After [`ErasureError::KeyNotDestroyed`], nothing is left to do for the sweep.
 pub async fn erase_customer(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     customer: &CustomerId,
     origin: &Origin,
 ) -> Result<Option<Position>, ErasureError> {
@@ -25,7 +25,7 @@ pub async fn erase_customer(
 /// Ends the account of a customer whose key is destroyed. Returns the position of the last event that was
 /// appended, if any.
 pub async fn forget_customer(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     customer: &CustomerId,
     origin: &Origin,
 ) -> Result<Option<Position>, ErasureError> {
@@ -40,7 +40,7 @@ pub async fn forget_customer(
 /// can't attach an order on which an erasure is recorded. After [`ErasureError::KeyNotDestroyed`], the erasure is
 /// recorded, and only the destruction of the key is left.
 pub async fn erase_guest(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     order: OrderId,
     origin: &Origin,
 ) -> Result<Option<Position>, ErasureError> {
@@ -55,7 +55,7 @@ pub async fn erase_guest(
 
 /// Records on an order that a person is erased, if the order has personal data of this person.
 pub async fn erase_order(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     order: OrderId,
     person: &Person,
     origin: &Origin,
@@ -66,7 +66,7 @@ pub async fn erase_order(
 }
 
 /// Marks the erasure of an account as unfinished. Returns false if the account is not erased.
-pub async fn unsettle_if_erased(ports: &ShopPorts<'_>, user: UserId) -> Result<bool, ErasureError> {
+pub async fn unsettle_if_erased(ports: &ShopPorts, user: UserId) -> Result<bool, ErasureError> {
     let person = user.customer().person();
     let is_erased = ports.people.is_erased(&person).await?;
     if is_erased {
@@ -76,7 +76,7 @@ pub async fn unsettle_if_erased(ports: &ShopPorts<'_>, user: UserId) -> Result<b
 }
 
 /// Deletes the sessions, credentials and mail of an erased account.
-pub async fn delete_account_data(ports: &ShopPorts<'_>, user: UserId) -> Result<(), ErasureError> {
+pub async fn delete_account_data(ports: &ShopPorts, user: UserId) -> Result<(), ErasureError> {
     let customer = user.customer();
     end_sessions(ports, &customer).await?;
     let alias = email_alias(ports, user).await?;
@@ -87,7 +87,7 @@ pub async fn delete_account_data(ports: &ShopPorts<'_>, user: UserId) -> Result<
 
 /// Performs steps one after the other. Returns the position of the last event that they appended, if any.
 pub(super) async fn perform(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     steps: &[ErasureStep],
     origin: &Origin,
 ) -> Result<Option<Position>, ErasureError> {
@@ -99,7 +99,7 @@ pub(super) async fn perform(
 }
 
 async fn perform_step(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     step: &ErasureStep,
     origin: &Origin,
 ) -> Result<Option<Position>, ErasureError> {
@@ -121,19 +121,19 @@ async fn perform_step(
     Ok(None)
 }
 
-async fn destroy_key(ports: &ShopPorts<'_>, person: &Person) -> Result<(), ErasureError> {
+async fn destroy_key(ports: &ShopPorts, person: &Person) -> Result<(), ErasureError> {
     ports.people.erase(person, ports.clock.now()).await.map_err(ErasureError::KeyNotDestroyed)
 }
 
-async fn end_sessions(ports: &ShopPorts<'_>, customer: &CustomerId) -> Result<(), ErasureError> {
-    end_all_sessions(ports.credentials, ports.denials, customer, None, &|| ports.clock.now()).await?;
+async fn end_sessions(ports: &ShopPorts, customer: &CustomerId) -> Result<(), ErasureError> {
+    end_all_sessions(&*ports.credentials, &*ports.denials, customer, None, &|| ports.clock.now()).await?;
     Ok(())
 }
 
 /// Deletes the credentials of an account whose e-mail address has this alias. Without an account there may be
 /// credentials too.
 async fn delete_credentials(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     user: UserId,
     alias: Option<&EmailHash>,
 ) -> Result<(), ErasureError> {
@@ -146,7 +146,7 @@ async fn delete_credentials(
 }
 
 async fn erase_account(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     user: UserId,
     origin: &Origin,
 ) -> Result<Option<Position>, ErasureError> {
@@ -167,14 +167,14 @@ async fn erase_account(
 
 /// Returns the alias of an account's e-mail address; `None` if the account does not exist. An erased account
 /// still has the alias that it gave up.
-async fn email_alias(ports: &ShopPorts<'_>, user: UserId) -> Result<Option<EmailHash>, ErasureError> {
+async fn email_alias(ports: &ShopPorts, user: UserId) -> Result<Option<EmailHash>, ErasureError> {
     let account = ports.aggregates.users.load(&User::stream(user)).await?;
     Ok(account.and_then(|account| account.state.email_hash().cloned()))
 }
 
 /// Returns all hashes under which sign-in events of an account may be recorded: its alias, and the keyed hash
 /// of its address for events from before the account existed.
-async fn hashes_of(ports: &ShopPorts<'_>, alias: EmailHash) -> Result<Vec<EmailHash>, ErasureError> {
+async fn hashes_of(ports: &ShopPorts, alias: EmailHash) -> Result<Vec<EmailHash>, ErasureError> {
     let email_hash = ports.people.name_of(alias.as_str()).await?;
     let mut hashes = vec![alias];
     if let Some(email_hash) = email_hash {
