@@ -37,8 +37,8 @@ pub async fn forget_customer(
 ///
 /// The erasure is recorded on the order first, and then the key is destroyed. The sweep that attaches guests'
 /// orders to customers may have decrypted the e-mail address already, to seal it with the customer's key; it
-/// can't attach an order on which an erasure is recorded. After [`ErasureError::KeyNotDestroyed`], the erasure is
-/// recorded, and only the destruction of the key is left.
+/// can't attach an order on which an erasure is recorded. After [`ErasureError::KeyNotDestroyed`], the erasure
+/// is recorded, and only the destruction of the key is left.
 pub async fn erase_guest(
     ports: &ShopPorts,
     order: OrderId,

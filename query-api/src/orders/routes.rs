@@ -139,8 +139,8 @@ async fn lookup(
 }
 
 /// Returns the id of the guest's order with this code and e-mail address. No lines are read, so that the time
-/// of a 404 response does not reveal how many lines an order has. An order whose e-mail address can't be parsed
-/// belongs to no caller.
+/// of a 404 response does not reveal how many lines an order has. An order whose e-mail address can't be
+/// parsed belongs to no caller.
 async fn find_guest_order_id(
     state: &QueryState,
     caller: &Caller,

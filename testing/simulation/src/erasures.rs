@@ -1,6 +1,6 @@
 //! Erasure of people. A request destroys their key, and a sweep performs all steps in the order of the shop
-//! (`erasure::complete`): it waits for the answer of each command before the next step. A kill can interrupt the
-//! sweep anywhere. This module also checks the result at the end of a run.
+//! (`erasure::complete`): it waits for the answer of each command before the next step. A kill can interrupt
+//! the sweep anywhere. This module also checks the result at the end of a run.
 
 use std::collections::{BTreeSet, VecDeque};
 
