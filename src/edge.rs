@@ -12,9 +12,9 @@ use souk_redis::{Link, Redis, RedisCounts, RedisEndedSessions};
 use tokio::sync::watch;
 
 use crate::clock::SharedClock;
-use crate::configuration::{Configuration, Limiting};
 use crate::drivers::parts::{Condition, Parts, supervise};
 use crate::routes;
+use souk_configuration::{Configuration, Limiting};
 
 /// Status of the edge, for health and metrics.
 #[derive(Clone)]

@@ -19,7 +19,6 @@ use souk_sqlite_read_models::SqliteReadModels;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::configuration::Configuration;
 use crate::data_folder::{DataFolder, DataFolderError, lock_rebuilds};
 use crate::drivers::finder::ReadModelFinder;
 use crate::drivers::maintenance::Followers;
@@ -32,6 +31,7 @@ use crate::master_key::MasterKeyError;
 use crate::missing_keys::{CheckError, Completeness};
 use begin::{progress, start_processes, start_projections, start_settled};
 use engines::Engines;
+use souk_configuration::Configuration;
 
 /// Maximum number of operators' requests that wait for the read models.
 const MODEL_REQUESTS_MAX: usize = 16;

@@ -17,12 +17,12 @@ use souk_http::{EndedSessions, Problem, PublishedKeys, catalogue};
 use tokio::sync::watch;
 
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::drivers::parts::{Condition, Parts, supervise};
 use crate::edge::{self as edges, EdgeStatus};
 use crate::listen::{Addresses, Listeners};
 use crate::release_gate::{self, Gates};
 use crate::serve::{DRAIN_MAX, ServeOptions, Signals, announce, connections, start_servers};
+use souk_configuration::Configuration;
 
 /// Number of open files for one client connection of a gateway: the connection itself, and one to an
 /// upstream.

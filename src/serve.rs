@@ -25,7 +25,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::configuration::{Configuration, Role};
 use crate::demo;
 use crate::edge::{self as edges, EdgeStatus};
 use crate::embedded::{Embedded, Readiness};
@@ -33,6 +32,7 @@ use crate::gateway::{self, UpstreamAddresses};
 use crate::listen::{Addresses, Listeners};
 use crate::openapi;
 use crate::release_gate::{self, Gates};
+use souk_configuration::{Configuration, Role};
 
 /// Maximum time for running requests and tasks after a stop signal.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use souk_domain::Currency;
 use souk_sign_in::password::Cost;
 
-use crate::configuration::{Configuration, Limiting, Role};
 use crate::embedded::Embedded;
+use souk_configuration::{Configuration, Limiting, Role};
 
 /// Running shop. Its folder is deleted with it.
 pub(crate) struct TestShop {

@@ -12,9 +12,9 @@ use souk_domain::user::event::UserRole;
 use souk_eventsourcing::CorrelationId;
 use souk_sign_in::Password;
 
-use crate::configuration::Configuration;
 use crate::data_folder::holder;
 use crate::embedded::Embedded;
+use souk_configuration::Configuration;
 
 use super::output;
 use super::server::{Server, json_body};

@@ -11,9 +11,9 @@ use souk_http::token_keys::{TokenKeys, rotate};
 use souk_sqlite_person_keys::{MasterKey, Merged};
 
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::data_folder::DataFolder;
 use crate::master_key;
+use souk_configuration::Configuration;
 
 use super::output;
 

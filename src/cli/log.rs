@@ -13,8 +13,8 @@ use serde_json::json;
 use souk_sqlite_log::{BackedUp, Problem};
 use souk_sqlite_read_models::READ_MODELS_FILE;
 
-use crate::configuration::Configuration;
 use crate::data_folder::{DataFolder, LOCK_FILE, require_shop};
+use souk_configuration::Configuration;
 
 use super::output;
 

@@ -23,8 +23,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::configuration::{Configuration, Overrides};
 use crate::serve::{ServeOptions, serve};
+use souk_configuration::{Configuration, Overrides};
 
 /// Complete backend of an online shop. Without a command, the program runs `souk serve`.
 #[derive(Debug, Parser)]

@@ -13,9 +13,9 @@ use souk_eventsourcing::{Actor, Clock as _, CommandRequest, CorrelationId, Posit
 use souk_sqlite_read_models::Snapshot;
 
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::data_folder::require_shop;
 use crate::embedded::Embedded;
+use souk_configuration::Configuration;
 
 use super::output;
 use super::server::{self, Server};

@@ -11,8 +11,8 @@ use souk_http::Role;
 use souk_http::identity::{self, Grant};
 
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::data_folder::keys_of;
+use souk_configuration::Configuration;
 
 use super::output;
 

@@ -24,7 +24,6 @@ use tokio::sync::mpsc;
 
 use super::StartError;
 use crate::clock::{SharedClock, SystemClock};
-use crate::configuration::{Configuration, IdentityProvider, Limiting};
 use crate::data_folder::{DataFolder, keys_of, require_no_loss};
 use crate::drivers::SharedStore;
 use crate::drivers::dispatch::{CommandSender, ProviderCalls};
@@ -36,6 +35,7 @@ use crate::drivers::sealing::{SealedAppends, SealingStore};
 use crate::drivers::sweeps::SweepContext;
 use crate::master_key;
 use crate::missing_keys::{self, Completeness};
+use souk_configuration::{Configuration, IdentityProvider, Limiting};
 
 /// Time after the payment timeout when a call to the payment provider times out.
 const PROVIDER_CALL_GRACE: Duration = Duration::from_secs(300);

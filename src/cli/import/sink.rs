@@ -8,9 +8,9 @@ use tempfile::TempDir;
 use crate::cli::output;
 use crate::cli::server::{self, Server};
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::data_folder::{DataFolderError, require_shop};
 use crate::embedded::Embedded;
+use souk_configuration::Configuration;
 
 /// Target of an import.
 pub enum Sink {

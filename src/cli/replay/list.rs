@@ -11,8 +11,8 @@ use souk_sqlite_read_models::{BuildStatus, Snapshot};
 
 use crate::cli::output;
 use crate::cli::server::{Server, json_body};
-use crate::configuration::Configuration;
 use crate::data_folder::{holder, rebuilding};
+use souk_configuration::Configuration;
 
 /// Timeout of the request for the states of the read models.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);

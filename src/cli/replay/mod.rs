@@ -23,9 +23,9 @@ use souk_sqlite_log::LogReader;
 use souk_sqlite_read_models::{SqliteReadModels, Tuning};
 
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::data_folder::{DataFolder, lock_rebuilds, require_shop};
 use crate::drivers::projections::{BoxedProjector, OnPoison, Projections};
+use souk_configuration::Configuration;
 
 use super::output;
 use super::server::Server;

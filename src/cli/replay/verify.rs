@@ -15,8 +15,8 @@ use super::pace::Pace;
 use super::{Ended, PAGE_WITHOUT_SERVER, differences, fold, projections};
 use crate::cli::output;
 use crate::cli::server::Server;
-use crate::configuration::Configuration;
 use crate::drivers::projections::BoxedProjector;
+use souk_configuration::Configuration;
 
 /// Prefix of the names of temporary folders.
 const FOLDER_PREFIX: &str = ".verify-";
