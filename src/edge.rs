@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use souk_configuration::{Configuration, LimitMode};
 use souk_gateway::limits::CountingMode;
 use souk_gateway::{BodyHandling, Edge, Limits, TrustedProxies};
 use souk_http::EndedSessions;
@@ -12,7 +13,6 @@ use souk_redis::{Link, Redis, RedisCounts, RedisEndedSessions};
 use tokio::sync::watch;
 
 use crate::clock::SharedClock;
-use crate::configuration::{Configuration, LimitMode};
 use crate::drivers::parts::{Condition, Parts, supervise};
 use crate::routes;
 

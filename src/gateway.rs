@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use souk_configuration::Configuration;
 use souk_gateway::proxy::{self, Upstream, UpstreamHealth, UpstreamLimits, UpstreamState, Upstreams};
 use souk_gateway::{BodyHandling, TrustedProxies, edge, with_browser_headers};
 use souk_http::routes::operations::{LIVE, METRICS, READY};
@@ -17,7 +18,6 @@ use souk_http::{EndedSessions, Problem, PublishedKeys, catalogue};
 use tokio::sync::watch;
 
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::drivers::parts::{Condition, Parts, supervise};
 use crate::edge::{self as edges, EdgeStatus};
 use crate::listen::{Addresses, Listeners};

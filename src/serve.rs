@@ -14,6 +14,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use souk_command_api::OrderFinder;
+use souk_configuration::{Configuration, Role};
 use souk_gateway::server::{self, Connections, INTERNAL_CONNECTIONS_MAX, files};
 use souk_gateway::{BodyHandling, edge, with_browser_headers};
 use souk_http::routes::operations::{API_DOCUMENT, DOCS, LIVE, METRICS, READY};
@@ -25,7 +26,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::configuration::{Configuration, Role};
 use crate::demo;
 use crate::edge::{self as edges, EdgeStatus};
 use crate::embedded::{Embedded, Readiness};

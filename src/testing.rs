@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use souk_configuration::{Configuration, LimitMode, Role};
 use souk_domain::Currency;
 use souk_sign_in::password::Cost;
 
-use crate::configuration::{Configuration, LimitMode, Role};
 use crate::embedded::Embedded;
 
 /// Running shop. Its folder is deleted with it.

@@ -180,6 +180,8 @@ pub struct KeysInMemory {
     /// Erased people; the value is true if all steps of the erasure are done.
     erased: Mutex<BTreeMap<Person, bool>>,
     index: Mutex<IndexInMemory>,
+    /// True if the store can't destroy keys.
+    is_read_only: bool,
 }
 
 #[derive(Debug, Default)]
@@ -195,6 +197,11 @@ struct IndexInMemory {
 }
 
 impl KeysInMemory {
+    /// Makes a store that can't destroy keys.
+    pub fn read_only() -> Self {
+        Self { is_read_only: true, ..Self::default() }
+    }
+
     fn erased(&self) -> MutexGuard<'_, BTreeMap<Person, bool>> {
         self.erased.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -299,6 +306,9 @@ impl PersonKeys for KeysInMemory {
     }
 
     async fn erase(&self, person: &Person, _: Timestamp) -> Result<(), KeysUnavailable> {
+        if self.is_read_only {
+            return Err(KeysUnavailable("read-only".to_owned()));
+        }
         self.erased().entry(person.clone()).or_insert(false);
         self.index().links.retain(|(_, linked)| linked != person);
         Ok(())

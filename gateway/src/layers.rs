@@ -343,10 +343,12 @@ fn not_found_at(started: Instant, now: Instant) -> Instant {
 /// exist or does not support the method.
 fn check_access(edge: &Edge, request: &Request, route: Option<&Route>) -> Result<Caller, Problem> {
     let headers = request.headers();
-    check_version(request.uri().path(), headers)?;
+    let path = request.extensions().get::<MatchedPath>();
+    let needs_version = edge.routes.needs_version(path.map(MatchedPath::as_str), request.uri().path());
+    check_version(needs_version, headers)?;
     let mut caller = identity::identify(headers, &*edge.tokens, &edge.ended_sessions, edge.clock.now())?;
     edge.tokens.read_cart(headers, &mut caller)?;
-    let Some(path) = request.extensions().get::<MatchedPath>() else { return Ok(caller) };
+    let Some(path) = path else { return Ok(caller) };
     let Some(route) = route else { return Err(without_row(&edge.routes, path.as_str())) };
     // This process handles the route itself, so no upstream will verify the token.
     if route.side == Side::Operations && caller.unverified.token {
@@ -457,12 +459,10 @@ async fn drop_body(mut body: Body) {
     }
 }
 
-fn check_version(path: &str, headers: &HeaderMap) -> Result<(), Problem> {
-    let needs_no_version =
-        !path.starts_with("/api/") || path.starts_with("/api/auth/") || path == "/api/payments/webhook";
+fn check_version(is_needed: bool, headers: &HeaderMap) -> Result<(), Problem> {
     match headers.get(API_VERSION).map(HeaderValue::as_bytes) {
         Some(b"v1") => Ok(()),
-        _ if needs_no_version => Ok(()),
+        _ if !is_needed => Ok(()),
         None => Err(Problem::new("api-version-missing", "send the header `X-API-Version: v1`")),
         Some(_) => Err(Problem::new("api-version-unsupported", "this server supports v1")),
     }

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use souk_command_api::auth::passwords::{NewAccount, sign_up};
+use souk_configuration::Configuration;
 use souk_domain::Email;
 use souk_domain::text::rules::SHORT_NEEDED;
 use souk_domain::user::event::UserRole;
 use souk_eventsourcing::CorrelationId;
 use souk_sign_in::Password;
 
-use crate::configuration::Configuration;
 use crate::data_folder::holder;
 use crate::embedded::Embedded;
 

@@ -7,13 +7,13 @@ use anyhow::bail;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use souk_command_api::maintenance::routes::{SkippedEvent, skip_event};
+use souk_configuration::Configuration;
 use souk_domain::text::escaped_for_terminal;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, Clock as _, CommandRequest, CorrelationId, Position};
 use souk_sqlite_read_models::Snapshot;
 
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::data_folder::require_shop;
 use crate::embedded::Embedded;
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use souk_command_api::{GuestOrder, OrderFinder, OrderOwner};
 use souk_domain::{CartId, CustomerId, DebtId, OrderId, PaymentId};
 use souk_http::Problem;
-use souk_projections::orders::OrderRow;
+use souk_projections::orders::GuestOfOrder;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
@@ -38,9 +38,10 @@ impl OrderFinder for ReadModelFinder {
         let found = statement.fetch_all(&self.pool).await.map_err(|error| Problem::internal(&error))?;
         let mut orders = Vec::with_capacity(found.len());
         for (key, doc) in found {
-            let row: OrderRow = serde_json::from_slice(&doc).map_err(|error| Problem::internal(&error))?;
+            // An order whose e-mail address can't be parsed belongs to no caller.
+            let Some(email) = GuestOfOrder::parse(&doc).and_then(GuestOfOrder::email) else { continue };
             let order = key.parse().map(OrderId).map_err(|error| Problem::internal(&error))?;
-            orders.extend(row.guest_email().map(|email| GuestOrder { order, email: email.clone() }));
+            orders.push(GuestOrder { order, email });
         }
         Ok(orders)
     }

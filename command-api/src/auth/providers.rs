@@ -73,8 +73,8 @@ pub struct CallbackQuery {
 
 /// Returns the routes of sign-ins at identity providers.
 pub(crate) fn router() -> ApiRouter<Ports> {
-    let anyone = rules(Access::Anyone).counts_as(RateClass::Auth);
-    let signed_in = rules(Access::SignedIn).counts_as(RateClass::Auth);
+    let anyone = rules(Access::Anyone).counts_as(RateClass::Auth).without_version();
+    let signed_in = rules(Access::SignedIn).counts_as(RateClass::Auth).without_version();
     ApiRouter::new(Side::Command)
         .route(routes!(start), anyone)
         .route(routes!(callback), anyone)

@@ -39,8 +39,8 @@ const LIST: &str = "sign-ins";
 
 /// Returns the routes of accounts and sessions.
 pub(crate) fn router() -> ApiRouter<Ports> {
-    let anyone = rules(Access::Anyone).counts_as(RateClass::Auth);
-    let signed_in = rules(Access::SignedIn).counts_as(RateClass::Auth);
+    let anyone = rules(Access::Anyone).counts_as(RateClass::Auth).without_version();
+    let signed_in = rules(Access::SignedIn).counts_as(RateClass::Auth).without_version();
     ApiRouter::new(Side::Command)
         .route(routes!(sign_up), anyone)
         .route(routes!(make_admin), rules(Access::Admin).ignores_idempotency_keys())
@@ -53,7 +53,7 @@ pub(crate) fn router() -> ApiRouter<Ports> {
         .route(routes!(confirm_reset), anyone)
         .route(routes!(verify_email), anyone)
         .route(routes!(audit), signed_in)
-        .route(routes!(key_set), Access::Anyone)
+        .route(routes!(key_set), rules(Access::Anyone).without_version())
 }
 
 /// Forbids caches to store a response: it has tokens or data about sign-ins.

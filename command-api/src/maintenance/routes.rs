@@ -34,7 +34,7 @@ const ENTITY: TextRule = TextRule::external(STREAM_NAME_BYTES_MAX);
 pub(crate) fn router() -> ApiRouter<Ports> {
     ApiRouter::new(Side::Command)
         .route(routes!(retry), rules(Access::Admin).ignores_idempotency_keys())
-        .route(routes!(skip), Access::Admin)
+        .route(routes!(skip), rules(Access::Admin).without_revision())
         .route(routes!(switch), rules(Access::Admin).ignores_idempotency_keys().long_timeout())
 }
 

@@ -38,7 +38,7 @@ const ONLY_SHIPMENT: &str = "1";
 /// Returns the routes that write orders.
 pub(crate) fn router() -> ApiRouter<Ports> {
     ApiRouter::new(Side::Command)
-        .route(routes!(place), Access::Buyer)
+        .route(routes!(place), rules(Access::Buyer).without_revision().with_wait())
         .route(routes!(cancel), Access::Buyer)
         .route(routes!(confirm), rules(Access::Admin).without_fields())
         .route(routes!(ship), Access::Admin)

@@ -8,7 +8,7 @@ use souk_domain::text::rules::{PAYMENT_TOKEN, REASON};
 use souk_domain::{PaymentId, PersonalText, RefundId};
 use souk_eventsourcing::CommandError;
 use souk_http::headers::WriteHeaders;
-use souk_http::routes::{Access, ApiRouter, Side};
+use souk_http::routes::{Access, ApiRouter, Side, rules};
 use souk_http::shapes::{WriteResponse, Written, read_text};
 use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
@@ -24,7 +24,9 @@ use super::request::{IntentRequest, RefundRequest};
 
 /// Returns the routes that write payments.
 pub(crate) fn router() -> ApiRouter<Ports> {
-    ApiRouter::new(Side::Command).route(routes!(request), Access::Buyer).route(routes!(refund), Access::Admin)
+    ApiRouter::new(Side::Command)
+        .route(routes!(request), rules(Access::Buyer).without_revision())
+        .route(routes!(refund), Access::Admin)
 }
 
 /// Starts an attempt to pay an order that waits for payment.

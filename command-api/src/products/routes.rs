@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use souk_domain::ProductId;
 use souk_domain::product::{Product, ProductCommand};
 use souk_http::headers::WriteHeaders;
-use souk_http::routes::{Access, ApiRouter, Side};
+use souk_http::routes::{Access, ApiRouter, Side, rules};
 use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
@@ -83,7 +83,7 @@ fn with_request_pointers(problem: Problem, is_short: bool) -> Problem {
 /// Returns the routes that write products.
 pub(crate) fn router() -> ApiRouter<Ports> {
     ApiRouter::new(Side::Command)
-        .route(routes!(create), Access::Admin)
+        .route(routes!(create), rules(Access::Admin).without_revision())
         .route(routes!(replace), Access::Admin)
         .route(routes!(withdraw), Access::Admin)
 }

@@ -29,12 +29,12 @@ pub(crate) fn router() -> ApiRouter<Ports> {
     ApiRouter::new(Side::Command)
         .route(routes!(change_profile), Access::SignedIn)
         .route(routes!(erase_me), rules(Access::SignedIn).with_body())
-        .route(routes!(add_address), Access::SignedIn)
+        .route(routes!(add_address), rules(Access::SignedIn).without_revision())
         .route(routes!(change_address), Access::SignedIn)
         .route(routes!(remove_address), Access::SignedIn)
         .route(routes!(set_default_address), rules(Access::SignedIn).without_fields())
         .route(routes!(change_preferences), Access::SignedIn)
-        .route(routes!(erase_customer), Access::Admin)
+        .route(routes!(erase_customer), rules(Access::Admin).without_revision())
 }
 
 fn address_id(text: &str) -> Result<AddressId, Problem> {

@@ -8,8 +8,8 @@ use souk_http::routes::{Access, RateClass, Route, Side, rules};
 
 /// Returns routes of every kind, under paths of the shop.
 pub(crate) fn table() -> Arc<RouteTable> {
-    let sign_in = rules(Access::Anyone).counts_as(RateClass::Auth);
-    let webhook = rules(Access::Signature).small_body().counts_as(RateClass::Unlimited);
+    let sign_in = rules(Access::Anyone).counts_as(RateClass::Auth).without_version();
+    let webhook = rules(Access::Signature).small_body().counts_as(RateClass::Unlimited).without_version();
     let switch = rules(Access::Admin).ignores_idempotency_keys().long_timeout();
     let commands = [
         ("POST", "/api/auth/signup", sign_in),

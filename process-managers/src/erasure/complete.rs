@@ -52,7 +52,7 @@ impl ErasureOutcome {
 
 /// Performs all steps of an erasure again, and completes it if none is left.
 pub async fn complete(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     person: &Person,
     orders: &dyn CustomerOrders,
     origin: &Origin,
@@ -71,7 +71,7 @@ pub async fn complete(
 }
 
 async fn complete_customer(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     customer: &CustomerId,
     orders: &dyn CustomerOrders,
     origin: &Origin,
@@ -92,7 +92,7 @@ async fn complete_customer(
 }
 
 async fn complete_order(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     person: &Person,
     order: OrderId,
     origin: &Origin,

@@ -21,7 +21,7 @@ pub fn due_if_made_since(now: Timestamp) -> Timestamp {
 
 /// Applies a stored event again, and closes the stored event if its payment recorded or refused it.
 pub async fn retry(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     stored: &ProviderEvent,
     correlation_id: &CorrelationId,
 ) -> Result<WebhookOutcome, SweepError> {

@@ -13,7 +13,7 @@ use souk_domain::{Address, PaymentId, PersonalText};
 use souk_eventsourcing::projector::{Column, ColumnType, Contribution, Model, Projector, Sum, Value};
 use souk_eventsourcing::{DecodeError, EventPayload, Personal, RecordedEvent, Timestamp};
 
-pub use row::{LineReservation, OrderRow, OutsideRefund, TimelineEntry};
+pub use row::{GuestOfOrder, LineReservation, OrderRow, OutsideRefund, TimelineEntry};
 
 use crate::stream_event::{self, StreamEvent, instant, money_day, text};
 

@@ -54,6 +54,27 @@ pub struct OrderRow {
     pub revision: u64,
 }
 
+/// Part of an [`OrderRow`] that names the guest. It can be parsed even if the rest of the row can't.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuestOfOrder {
+    customer: Option<CustomerId>,
+    email: Option<Personal<String>>,
+    is_erased: bool,
+}
+
+impl GuestOfOrder {
+    /// Parses the document of an order; `None` if it is unreadable.
+    pub fn parse(document: &[u8]) -> Option<Self> {
+        serde_json::from_slice(document).ok()
+    }
+
+    /// Returns the e-mail address of the guest, like [`OrderRow::guest_email`].
+    pub fn email(self) -> Option<Personal<String>> {
+        self.email.filter(|_| self.customer.is_none() && !self.is_erased)
+    }
+}
+
 /// Entry of an order's timeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

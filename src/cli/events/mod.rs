@@ -10,7 +10,7 @@ use souk_eventsourcing::{EventStore as _, Filter, Position, RecordedEvent, Revis
 use souk_query_api::EventResponse;
 use souk_sqlite_log::LogReader;
 
-use crate::configuration::Configuration;
+use souk_configuration::Configuration;
 
 use super::output;
 use super::position_argument::position;

@@ -34,7 +34,7 @@ use souk_command_api::import::{LineOutcome, LineResult};
 use souk_domain::Sku;
 use souk_domain::text::quoted;
 
-use crate::configuration::Configuration;
+use souk_configuration::Configuration;
 
 use super::output;
 use earlier_values::EarlierValues;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::bail;
 use serde_json::Value;
+use souk_configuration::Configuration;
 use souk_eventsourcing::{EventStore as _, Position};
 use souk_sqlite_log::LogReader;
 use souk_sqlite_read_models::{BuildStatus, Snapshot};
 
 use crate::cli::output;
 use crate::cli::server::{Server, json_body};
-use crate::configuration::Configuration;
 use crate::data_folder::{holder, rebuilding};
 
 /// Timeout of the request for the states of the read models.

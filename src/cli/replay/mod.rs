@@ -17,13 +17,13 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Args;
+use souk_configuration::Configuration;
 use souk_eventsourcing::projector::OpenBuild;
 use souk_eventsourcing::{EventStore, Filter, Position};
 use souk_sqlite_log::LogReader;
 use souk_sqlite_read_models::{SqliteReadModels, Tuning};
 
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::data_folder::{DataFolder, lock_rebuilds, require_shop};
 use crate::drivers::projections::{BoxedProjector, OnApplyFailure, Projections};
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use souk_configuration::Configuration;
 use souk_eventsourcing::Position;
 use souk_eventsourcing::projector::{Build, ReadModelStore};
 use souk_sqlite_log::LogReader;
@@ -15,7 +16,6 @@ use super::pace::Pace;
 use super::{ApplyOutcome, PAGE_WITHOUT_SERVER, differences, fold, projections};
 use crate::cli::output;
 use crate::cli::server::Server;
-use crate::configuration::Configuration;
 use crate::drivers::projections::BoxedProjector;
 
 /// Prefix of the names of temporary folders.

@@ -179,7 +179,7 @@ async fn a_guest_erasure_is_not_found_if_the_order_was_attached_meanwhile() {
     test.shop.wait_for(test.shop.log.head().await.unwrap()).await;
     let attached = tokio::spawn(async move {
         for _ in 0..3 {
-            sweep.step(&pool, &attaching).await.unwrap();
+            sweep.step(&pool, &attaching.shop()).await.unwrap();
         }
     });
     opened.notified().await;
