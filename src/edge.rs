@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use souk_configuration::{Configuration, LimitMode};
 use souk_gateway::limits::CountingMode;
-use souk_gateway::{Bodies, Edge, Limits, TrustedProxies};
+use souk_gateway::{BodyHandling, Edge, Limits, TrustedProxies};
 use souk_http::EndedSessions;
 use souk_http::identity::Tokens;
 use souk_redis::{Link, Redis, RedisCounts, RedisEndedSessions};
 use tokio::sync::watch;
 
 use crate::clock::SharedClock;
-use crate::configuration::{Configuration, Limiting};
 use crate::drivers::parts::{Condition, Parts, supervise};
 use crate::routes;
 
@@ -31,7 +31,7 @@ pub fn set_up(
     tokens: Arc<dyn Tokens>,
     ended_sessions: Arc<EndedSessions>,
     clock: SharedClock,
-    bodies: Bodies,
+    bodies: BodyHandling,
     parts: &Parts,
     stopping: &watch::Receiver<bool>,
 ) -> anyhow::Result<(Edge, EdgeStatus)> {
@@ -39,9 +39,9 @@ pub fn set_up(
     let redis = address.map(|address| Redis::at(address.expose())).transpose();
     let redis = redis.context("SOUK_REDIS_URL can't be used")?;
     let limits = Arc::new(match (configuration.limits, &redis) {
-        (Limiting::Off | Limiting::Guesses, _) => Limits::off(),
-        (Limiting::On, None) => Limits::local(),
-        (Limiting::On, Some(redis)) => Limits::shared(Arc::new(RedisCounts::new(redis))),
+        (LimitMode::Off | LimitMode::Guesses, _) => Limits::off(),
+        (LimitMode::On, None) => Limits::local(),
+        (LimitMode::On, Some(redis)) => Limits::shared(Arc::new(RedisCounts::new(redis))),
     });
     let link = redis.map(|redis| {
         let shared = RedisEndedSessions::new(redis, Arc::clone(&ended_sessions), Arc::clone(&clock));
@@ -67,7 +67,7 @@ pub fn set_up(
         limits: Arc::clone(&limits),
         proxies: Arc::clone(&proxies),
         bodies,
-        room: Arc::default(),
+        memory: Arc::default(),
     };
     Ok((edge, EdgeStatus { limits, proxies, link }))
 }
@@ -75,7 +75,7 @@ pub fn set_up(
 /// Returns the same edge for routes that this process handles itself. Their request bodies are read
 /// completely before the handler runs.
 pub fn with_whole_bodies(edge: Edge) -> Edge {
-    Edge { bodies: Bodies::ReadHere, ..edge }
+    Edge { bodies: BodyHandling::ReadHere, ..edge }
 }
 
 impl EdgeStatus {

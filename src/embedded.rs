@@ -19,7 +19,6 @@ use souk_sqlite_read_models::SqliteReadModels;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::configuration::Configuration;
 use crate::data_folder::{DataFolder, DataFolderError, lock_rebuilds};
 use crate::drivers::finder::ReadModelFinder;
 use crate::drivers::maintenance::Followers;
@@ -32,6 +31,7 @@ use crate::master_key::MasterKeyError;
 use crate::missing_keys::{CheckError, Completeness};
 use begin::{progress, start_processes, start_projections, start_settled};
 use engines::Engines;
+use souk_configuration::Configuration;
 
 /// Maximum number of operators' requests that wait for the read models.
 const MODEL_REQUESTS_MAX: usize = 16;
@@ -214,8 +214,9 @@ impl Embedded {
             keys: Arc::clone(&engines.keys),
             stopping: stopping.clone(),
         };
-        let context = engines.sweep_context(&followed, head_at_start);
-        tasks.extend(sweeps::start(engines.read_models.path(), &ports, &context, &engines.mail, &parts));
+        let context = engines.sweep_context(&followed, head_at_start, &ports);
+        let shop = ports.shop();
+        tasks.extend(sweeps::start(engines.read_models.path(), &shop, &context, &engines.mail, &parts));
         let Engines { folder, log, read_models, complete, .. } = engines;
         Ok(Self {
             ports,
@@ -263,7 +264,7 @@ impl Embedded {
             let _ = task.await;
         }
         let head = *self.log.watch_head().borrow();
-        if let Err(error) = self.complete.note(head).await {
+        if let Err(error) = self.complete.record(head).await {
             tracing::warn!(%error, "the completeness of keys was not recorded; the next start checks more of the log");
         }
     }

@@ -10,14 +10,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use souk_configuration::Configuration;
 use souk_gateway::proxy::{self, Upstream, UpstreamHealth, UpstreamLimits, UpstreamState, Upstreams};
-use souk_gateway::{Bodies, TrustedProxies, edge, for_browsers};
+use souk_gateway::{BodyHandling, TrustedProxies, edge, with_browser_headers};
 use souk_http::routes::operations::{LIVE, METRICS, READY};
 use souk_http::{EndedSessions, Problem, PublishedKeys, catalogue};
 use tokio::sync::watch;
 
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::drivers::parts::{Condition, Parts, supervise};
 use crate::edge::{self as edges, EdgeStatus};
 use crate::listen::{Addresses, Listeners};
@@ -73,7 +73,7 @@ pub async fn serve(
     let mut servers = start_servers((listener, main), internal, connections, stopping);
     tokio::select! {
         () = signals.wait() => {}
-        () = servers.ended() => anyhow::bail!("the HTTP server has ended unexpectedly"),
+        () = servers.wait_for_end() => anyhow::bail!("the HTTP server has ended unexpectedly"),
     }
     tracing::info!("stopping");
     stop.send_replace(true);
@@ -136,7 +136,7 @@ fn apps(
         keys.clone(),
         Arc::new(EndedSessions::default()),
         Arc::new(SystemClock),
-        Bodies::Forwarded,
+        BodyHandling::Forwarded,
         &parts,
         stopping,
     )?;
@@ -163,7 +163,7 @@ fn apps(
     let internal_settings = edges::with_whole_bodies(settings.clone());
     let internal = metrics.merge(release_gate::router(gates)).merge(catalogue::pages());
     let internal = edge(internal, internal_settings);
-    Ok((for_browsers(edge(router, settings), configuration.cors_origins.clone()), internal))
+    Ok((with_browser_headers(edge(router, settings), configuration.cors_origins.clone()), internal))
 }
 
 impl Operations {

@@ -1,4 +1,4 @@
-//! The program `souk`: it reads the configuration, connects the ports to engines, and has the command line.
+//! The program `souk`: it connects the ports to engines, and has the command line.
 //!
 //! This crate contains no business rules. `drivers` runs the step functions of the kernel with tasks, time
 //! and I/O. `embedded` opens the engines of a data folder and starts the drivers on them. `serve` adds the
@@ -6,7 +6,6 @@
 
 pub mod cli;
 pub mod clock;
-pub mod configuration;
 pub mod data_folder;
 pub mod demo;
 pub mod drivers;

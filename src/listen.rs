@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use anyhow::Context as _;
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::configuration::Configuration;
+use souk_configuration::Configuration;
 
 /// Maximum number of connections that wait until they are accepted.
 const WAITING_CONNECTIONS_MAX: u32 = 1_024;

@@ -8,7 +8,7 @@ use souk_http::keys::KEYS_FOLDER;
 use souk_private_files::{ModeChange, make_folder, secure_key, write_new};
 use souk_sqlite_person_keys::{MasterKey, MasterKeyMalformed, SqlitePersonKeys};
 
-use crate::configuration::Configuration;
+use souk_configuration::Configuration;
 
 /// Name of the master key file in the folder of keys.
 const MASTER_KEY: &str = "master";
@@ -144,8 +144,8 @@ fn make(path: &Path, data: &Path) -> Result<MasterKey, MasterKeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::Secret;
     use crate::testing::configuration;
+    use souk_configuration::Secret;
 
     #[test]
     fn a_new_folder_gets_a_master_key_and_keeps_it() {

@@ -74,7 +74,7 @@ impl Completeness {
 
     /// Records that the keys of all events up to a position are on disk. This holds for every position of the
     /// log, because keys are written before the events are appended.
-    pub async fn note(&self, up_to: Position) -> Result<(), KeysUnavailable> {
+    pub async fn record(&self, up_to: Position) -> Result<(), KeysUnavailable> {
         self.keys.note_complete(&self.log, up_to).await
     }
 
@@ -89,7 +89,7 @@ impl Completeness {
         let after = self.keys.complete_up_to(&self.log).await?;
         let missing = missing(log, after, Some(&self.keys)).await?;
         refuse(&missing, folder, "The file is older than the log", is_allowed)?;
-        Ok(self.note(log.head().await?).await?)
+        Ok(self.record(log.head().await?).await?)
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use souk_command_api::Ports;
 use souk_gateway::{RouteTable, document};
+use souk_http::routes::Route;
 use souk_query_api::{QueryPorts, QueryState, ReadPositions};
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, SchemaType, Type};
@@ -18,32 +19,10 @@ use crate::data_folder::rebuilding;
 use crate::drivers::SharedStore;
 use crate::embedded::Embedded;
 
-/// Route of the payment provider's webhooks. The provider does not send the common headers.
-const WEBHOOK: &str = "/api/payments/webhook";
 /// Pattern of query parameters without a narrower pattern: the edge refuses control characters.
 const NO_CONTROL_CHARACTERS: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
-/// Prefixes of the paths for signing in. Their requests do not need the common headers.
-const SIGNING_IN: [&str; 2] = ["/api/auth/", "/.well-known/"];
 /// Prefix of the schema names of lists. The name of the item schema follows.
 const LIST: &str = "ListOf_";
-/// The only write that accepts `Prefer: wait`.
-const WAITING_WRITE: &str = "/api/orders";
-/// Paths without `If-Match`: their requests create something, read, or concern several resources.
-const WITHOUT_A_REVISION: [&str; 13] = [
-    "/api/admin/users",
-    "/api/orders/lookup",
-    "/api/orders/lookup/erase",
-    "/api/users/me/addresses",
-    "/api/users/{id}",
-    "/api/admin/import/products",
-    "/api/admin/parked/retry",
-    "/api/admin/parked/skip",
-    "/api/admin/projections/switch",
-    "/api/orders/admin/saga/timeouts/run",
-    "/api/orders",
-    "/api/payments/intents",
-    "/api/products",
-];
 
 /// Returns the router with every route of the API, and its document.
 ///
@@ -86,9 +65,8 @@ pub fn api(shop: &Embedded, positions: &ReadPositions, routes: &RouteTable) -> (
                     document::secure(routes, &name, path, operation),
                     "{name} {path} has no row in the route table"
                 );
-                if has_common_headers(path) {
-                    let takes_key = routes.find(&name, path).is_some_and(|route| route.takes_key);
-                    add_headers(path, is_read, takes_key, operation);
+                if let Some(route) = routes.find(&name, path).filter(|route| route.needs_version) {
+                    add_headers(route, operation);
                 }
                 remove_null(operation);
                 refuse_control_characters(operation);
@@ -158,12 +136,6 @@ fn name_of(method: &HttpMethod, path: &str) -> String {
     parts.fold(method_name(method).to_owned(), |name, part| name + "_" + part)
 }
 
-/// Returns true if requests to the path have the common headers. Sign-in requests and the provider's webhooks
-/// do not need them.
-fn has_common_headers(path: &str) -> bool {
-    path != WEBHOOK && !SIGNING_IN.iter().any(|prefix| path.starts_with(prefix))
-}
-
 /// Adds a default response, a problem document, for refused requests and failures, if the handler describes
 /// none.
 fn add_problem(operation: &mut Operation) {
@@ -225,21 +197,22 @@ fn refuse_control_characters(operation: &mut Operation) {
     }
 }
 
-fn add_headers(path: &str, is_read: bool, takes_key: bool, operation: &mut Operation) {
+/// Adds the headers that routes of the API share. Routes that need no version do not have them.
+fn add_headers(route: &Route, operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
     parameters.push(header("X-API-Version", Required::True, "Version of the API: `v1`.", "^v1$", "v1"));
     let id = "Id of the request in logs and events: 1 to 128 visible ASCII characters. Generated if missing.";
     parameters.push(header("X-Correlation-Id", Required::False, id, "^[!-~]{1,128}$", "4f1e2c"));
-    if takes_key {
+    if route.takes_key {
         let key = "Key of the write: 1 to 255 visible ASCII characters. A repeated request with the same key has no further effect and gets the same response.";
         parameters.push(header("Idempotency-Key", Required::False, key, "^[!-~]{1,255}$", "0b9c7e"));
     }
-    if !is_read && !WITHOUT_A_REVISION.contains(&path) {
+    if route.takes_revision {
         let revision = "Expected revisions of the resource; `*` means any revision. If the resource has another revision, the write is refused with 412.";
         let pattern = r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*"){0,99})$"#;
         parameters.push(header("If-Match", Required::False, revision, pattern, "\"5\""));
     }
-    if !is_read && path == WAITING_WRITE {
+    if route.takes_wait {
         let wait = "Longest time to wait until the order has settled, in seconds, from 0 to 30.";
         parameters.push(header("Prefer", Required::False, wait, "", "wait=10"));
     }

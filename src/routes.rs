@@ -45,6 +45,15 @@ mod tests {
     }
 
     #[test]
+    fn routes_of_the_api_need_its_version_except_for_signing_in_and_webhooks() {
+        for route in table().iter() {
+            let is_of_api = route.path.starts_with("/api/");
+            let is_exempt = route.path.starts_with("/api/auth/") || route.path == "/api/payments/webhook";
+            assert_eq!(route.needs_version, is_of_api && !is_exempt, "{}", route.path);
+        }
+    }
+
+    #[test]
     fn get_routes_take_no_body_and_the_webhook_route_takes_only_a_small_body() {
         for route in table().iter() {
             let bytes_max = route.body_bytes_max;

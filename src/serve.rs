@@ -14,8 +14,9 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use souk_command_api::OrderFinder;
+use souk_configuration::{Configuration, Role};
 use souk_gateway::server::{self, Connections, INTERNAL_CONNECTIONS_MAX, files};
-use souk_gateway::{Bodies, edge, for_browsers};
+use souk_gateway::{BodyHandling, edge, with_browser_headers};
 use souk_http::routes::operations::{API_DOCUMENT, DOCS, LIVE, METRICS, READY};
 use souk_http::{Problem, catalogue};
 use souk_query_api::ReadPositions;
@@ -25,7 +26,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::configuration::{Configuration, Role};
 use crate::demo;
 use crate::edge::{self as edges, EdgeStatus};
 use crate::embedded::{Embedded, Readiness};
@@ -86,7 +86,7 @@ async fn serve_shop(configuration: &Configuration, options: ServeOptions) -> any
     }
     tokio::select! {
         () = signals.wait() => {}
-        () = servers.ended() => anyhow::bail!("the HTTP server has ended unexpectedly"),
+        () = servers.wait_for_end() => anyhow::bail!("the HTTP server has ended unexpectedly"),
     }
     tracing::info!("stopping");
     shop.begin_stop();
@@ -144,7 +144,7 @@ pub struct Servers {
 
 impl Servers {
     /// Returns when a server has ended. The process is useless without its servers.
-    pub async fn ended(&mut self) {
+    pub async fn wait_for_end(&mut self) {
         let internal = async {
             match &mut self.internal {
                 Some(internal) => drop(internal.await),
@@ -253,7 +253,7 @@ fn apps(
         shop.ports.keys.clone(),
         Arc::clone(&shop.ports.accounts.ended_sessions),
         Arc::clone(&shop.ports.clock),
-        Bodies::ReadHere,
+        BodyHandling::ReadHere,
         &shop.parts,
         &shop.stopping,
     )?;
@@ -285,7 +285,7 @@ fn apps(
     }
     let internal =
         edge(metrics.merge(release_gate::router(gates)).merge(catalogue::pages()), settings.clone());
-    let main = for_browsers(edge(router, settings), configuration.cors_origins.clone());
+    let main = with_browser_headers(edge(router, settings), configuration.cors_origins.clone());
     Ok(Apps { main, internal })
 }
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use souk_configuration::{Configuration, LimitMode, Role};
 use souk_domain::Currency;
 use souk_sign_in::password::Cost;
 
-use crate::configuration::{Configuration, Limiting, Role};
 use crate::embedded::Embedded;
 
 /// Running shop. Its folder is deleted with it.
@@ -44,7 +44,7 @@ pub(crate) fn configuration(data: &Path) -> Configuration {
         webhook_secret: None,
         rebuild_cpu_share: 0.4,
         role: Role::Shop,
-        limits: Limiting::On,
+        limits: LimitMode::On,
         redis: None,
         public_url: None,
         identity_providers: Vec::new(),

@@ -22,7 +22,9 @@ pub struct Listing {
 /// Returns the stream of the product that has claimed the SKU, for sale or not.
 pub async fn owner(ports: &Ports, sku: &Sku) -> Result<Option<StreamName>, StoreError> {
     let claim = ports.aggregates.claims.load(&Claim::of_sku(sku)).await?;
-    Ok(claim.and_then(|claim| claim.state.held.as_ref().and_then(|held| StreamName::parse(&held.owner).ok())))
+    Ok(claim.and_then(|claim| {
+        claim.state.holder.as_ref().and_then(|holder| StreamName::parse(&holder.owner).ok())
+    }))
 }
 
 /// Finds a SKU that customers can buy; `None` if the SKU is unknown, or its product is withdrawn or not

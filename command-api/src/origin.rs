@@ -11,7 +11,7 @@ use souk_http::headers::WriteHeaders;
 use crate::ports::Ports;
 
 /// The data of a write request that its commands need.
-pub struct Write<'a> {
+pub struct WriteRequest<'a> {
     /// Origin of the commands.
     pub origin: Origin,
     /// True if the request has a valid idempotency key, so that a repeat of the request gets the response of
@@ -20,7 +20,7 @@ pub struct Write<'a> {
     headers: &'a WriteHeaders,
 }
 
-impl<'a> Write<'a> {
+impl<'a> WriteRequest<'a> {
     /// Makes the write of a caller. `ids` are the ids of the resource: they replace the parameters of the path
     /// in the scope of the idempotency key. Further ids follow after the path.
     pub fn new(

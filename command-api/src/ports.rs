@@ -10,6 +10,7 @@ use souk_domain::{AggregatePorts, CartId, Currency, CustomerId, DebtId, OrderId,
 use souk_eventsourcing::{Clock, PersonKeys, Personal};
 use souk_http::{Caller, Keys, Problem};
 use souk_process_managers::{PaymentProvider, ShopPorts};
+use souk_sign_in::AccessDenials;
 use tokio::sync::{Notify, watch};
 
 use crate::auth::accounts::Accounts;
@@ -104,15 +105,15 @@ pub struct Ports {
 
 impl Ports {
     /// Returns the ports that erasures and sweeps use.
-    pub fn shop(&self) -> ShopPorts<'_> {
+    pub fn shop(&self) -> ShopPorts {
         ShopPorts {
-            aggregates: &self.aggregates,
-            people: &*self.people,
-            credentials: &*self.accounts.credentials,
-            denials: &*self.accounts.ended_sessions,
-            outbox: &*self.accounts.outbox,
-            provider: &*self.provider,
-            clock: &*self.clock,
+            aggregates: self.aggregates.clone(),
+            people: Arc::clone(&self.people),
+            credentials: Arc::clone(&self.accounts.credentials),
+            denials: Arc::clone(&self.accounts.ended_sessions) as Arc<dyn AccessDenials>,
+            outbox: Arc::clone(&self.accounts.outbox),
+            provider: Arc::clone(&self.provider),
+            clock: Arc::clone(&self.clock),
         }
     }
 }

@@ -50,19 +50,19 @@ pub(crate) fn is_printable(c: char) -> bool {
 
 /// Returns a text that is safe to print on a terminal. Control characters and hidden characters are written
 /// as escapes such as `\u{1b}`, so that a text from a file or a request moves no cursor and changes no color.
-pub fn shown(text: &str) -> Cow<'_, str> {
+pub fn escaped_for_terminal(text: &str) -> Cow<'_, str> {
     let is_harmful = |c: char| c.is_control() || is_hidden(c);
     if !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }
-    let mut shown = String::with_capacity(text.len());
+    let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         if is_harmful(c) {
             // Writing to a `String` never fails.
-            let _ = write!(shown, "{}", c.escape_unicode());
+            let _ = write!(escaped, "{}", c.escape_unicode());
         } else {
-            shown.push(c);
+            escaped.push(c);
         }
     }
-    Cow::Owned(shown)
+    Cow::Owned(escaped)
 }

@@ -1,6 +1,6 @@
 //! Errors in the fields of a request.
 
-use crate::text::cut;
+use crate::text::truncate;
 
 /// Maximum characters of a pointer. A pointer can contain names that the client sent.
 const POINTER_CHARS_MAX: usize = 200;
@@ -23,7 +23,11 @@ pub struct FieldError {
 impl FieldError {
     /// Returns an error. A very long pointer or detail is cut.
     pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { pointer: cut(pointer, POINTER_CHARS_MAX), code, detail: cut(detail, DETAIL_CHARS_MAX) }
+        Self {
+            pointer: truncate(pointer, POINTER_CHARS_MAX),
+            code,
+            detail: truncate(detail, DETAIL_CHARS_MAX),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ const COMPOSED_COMPATIBLY: ComposingNormalizerBorrowed<'static> = ComposingNorma
 ///
 /// The form is toNFKC(toCasefold(NFKD(text))), the compatibility caseless match of the Unicode Standard,
 /// section 3.13.
-pub fn folded(text: &str) -> String {
+pub fn comparison_form(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
@@ -23,10 +23,10 @@ pub fn folded(text: &str) -> String {
     COMPOSED_COMPATIBLY.normalize(&CASES.fold_string(&folded_once)).into_owned()
 }
 
-/// Returns the search form of a text: its [`folded`] form, without white space at the ends, and with one
+/// Returns the search form of a text: its [`comparison_form`], without white space at the ends, and with one
 /// space for each run of white space.
-pub fn searched(text: &str) -> String {
-    folded(text).split_whitespace().collect::<Vec<_>>().join(" ")
+pub fn search_form(text: &str) -> String {
+    comparison_form(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Returns a category path in the form in which it is stored and looked up: lower-case parts separated by
@@ -57,17 +57,17 @@ mod tests {
             ("Ａ１", "a1"),
             ("Å", "a\u{30a}"),
         ] {
-            assert_eq!(folded(one), folded(other), "{one} {other}");
+            assert_eq!(comparison_form(one), comparison_form(other), "{one} {other}");
         }
-        assert_ne!(folded("Cafe"), folded("Café"));
+        assert_ne!(comparison_form("Cafe"), comparison_form("Café"));
     }
 
     #[test]
     fn extra_white_space_is_removed_from_the_search_form() {
         for text in ["Garden  Chair", " garden chair ", "garden\u{a0}\u{3000}chair", "GARDEN\tCHAIR"] {
-            assert_eq!(searched(text), "garden chair", "{text}");
+            assert_eq!(search_form(text), "garden chair", "{text}");
         }
-        assert_eq!(searched(" \u{a0} "), "");
+        assert_eq!(search_form(" \u{a0} "), "");
     }
 
     #[test]
@@ -86,8 +86,8 @@ mod tests {
     proptest! {
         #[test]
         fn folding_twice_gives_the_same_result(text in any::<String>()) {
-            let once = folded(&text);
-            prop_assert_eq!(folded(&once), once);
+            let once = comparison_form(&text);
+            prop_assert_eq!(comparison_form(&once), once);
             let path = category_path(&text);
             prop_assert_eq!(category_path(&path), path);
         }

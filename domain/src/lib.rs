@@ -1,8 +1,7 @@
 //! The rules of the shop. They are pure: no I/O, no async code, no clock, no randomness.
 //!
-//! There is a folder for each aggregate: `product`, `claim`, `stock`, `cart`, `order`, `payment`, `webhook`,
-//! `skips`, `user` and `order_notes`. Each folder has the same files: `command`, `event`, `state`, `decide`,
-//! `evolve` and `rejection`, and `id` if the aggregate has ids.
+//! There is a folder for each aggregate of [`for_each_aggregate!`]. Each folder has the same files: `command`,
+//! `event`, `state`, `decide`, `evolve` and `rejection`, and `id` if the aggregate has ids.
 
 pub mod address;
 pub mod aggregates;

@@ -4,8 +4,8 @@
 //! stored, so white space around it never counts. A rule applies to new input only: texts in old events are
 //! not checked again when they are read.
 
-pub use crate::characters::{is_hidden, shown};
-pub use crate::quote::{QUOTED_CHARS_MAX, cut, quoted};
+pub use crate::characters::{escaped_for_terminal, is_hidden};
+pub use crate::quote::{QUOTED_CHARS_MAX, quoted, truncate};
 pub use crate::text_rules as rules;
 
 use crate::characters::{is_visible, is_wrapping};
@@ -86,12 +86,12 @@ impl TextRule {
     }
 
     /// Returns a rule for a text from another system, with a maximum number of bytes.
-    pub const fn foreign(bytes_max: usize) -> Self {
+    pub const fn external(bytes_max: usize) -> Self {
         Self { chars_min: 0, chars_max: bytes_max, bytes_max, kind: Kind::Foreign }
     }
 
     /// Trims and checks a text. Returns the trimmed text.
-    pub fn keep(&self, text: &str) -> Result<String, TextError> {
+    pub fn trim_and_check(&self, text: &str) -> Result<String, TextError> {
         let kept = self.trim(text);
         self.check(kept)?;
         Ok(kept.to_owned())
@@ -157,30 +157,30 @@ mod tests {
     #[test]
     fn a_text_is_trimmed_before_it_is_checked_and_stored() {
         let around = format!("{}Ada{}", " ".repeat(1_000_000), "\u{a0}\t\u{3000}".repeat(1_000));
-        assert_eq!(SHORT_NEEDED.keep(&around).unwrap(), "Ada");
-        assert_eq!(REASON.keep("\n two\nlines\t").unwrap(), "two\nlines");
-        assert_eq!(SHORT.keep("   ").unwrap(), "");
+        assert_eq!(SHORT_NEEDED.trim_and_check(&around).unwrap(), "Ada");
+        assert_eq!(REASON.trim_and_check("\n two\nlines\t").unwrap(), "two\nlines");
+        assert_eq!(SHORT.trim_and_check("   ").unwrap(), "");
         let length = TextError::Length { min: 1, max: 200 };
-        assert_eq!(SHORT_NEEDED.keep("   "), Err(length));
-        assert_eq!(SHORT_NEEDED.keep(&format!("a{}b", " ".repeat(199))), Err(length));
+        assert_eq!(SHORT_NEEDED.trim_and_check("   "), Err(length));
+        assert_eq!(SHORT_NEEDED.trim_and_check(&format!("a{}b", " ".repeat(199))), Err(length));
         assert_eq!(SHORT_NEEDED.check(&" ".repeat(201)), Err(length));
     }
 
     #[test]
     fn characters_and_bytes_are_counted_as_they_are_stored() {
-        assert_eq!(SHORT.keep(&"🏺".repeat(200)).unwrap().len(), 800);
-        assert!(SHORT.keep(&"🏺".repeat(201)).is_err());
+        assert_eq!(SHORT.trim_and_check(&"🏺".repeat(200)).unwrap().len(), 800);
+        assert!(SHORT.trim_and_check(&"🏺".repeat(201)).is_err());
         // Each combining mark counts as one character.
-        assert!(SHORT.keep(&format!("a{}", "\u{301}".repeat(200))).is_err());
+        assert!(SHORT.trim_and_check(&format!("a{}", "\u{301}".repeat(200))).is_err());
         let too_long = TextError::Bytes { max: DESCRIPTION.bytes_max };
-        assert_eq!(DESCRIPTION.keep(&"🏺".repeat(DESCRIPTION.bytes_max / 4 + 1)), Err(too_long));
-        assert_eq!(ATTRIBUTE_VALUE.keep(" \u{97} ").unwrap(), " \u{97} ");
+        assert_eq!(DESCRIPTION.trim_and_check(&"🏺".repeat(DESCRIPTION.bytes_max / 4 + 1)), Err(too_long));
+        assert_eq!(ATTRIBUTE_VALUE.trim_and_check(" \u{97} ").unwrap(), " \u{97} ");
     }
 
     #[test]
     fn control_and_hidden_characters_are_refused_in_names() {
         for text in ["a\0b", "a\nb", "a\u{1b}[2Jb", "a\u{9b}b"] {
-            assert_eq!(PRODUCT_NAME.keep(text), Err(TextError::Control), "{text:?}");
+            assert_eq!(PRODUCT_NAME.trim_and_check(text), Err(TextError::Control), "{text:?}");
         }
         for c in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}').chain([
             '\u{2060}',
@@ -188,10 +188,10 @@ mod tests {
             '\u{e0041}',
         ]) {
             for rule in [PRODUCT_NAME, SHORT, REASON_NEEDED] {
-                assert_eq!(rule.keep(&format!("gnp{c}exe")), Err(TextError::Hidden(c)), "{c:?}");
+                assert_eq!(rule.trim_and_check(&format!("gnp{c}exe")), Err(TextError::Hidden(c)), "{c:?}");
             }
         }
-        assert_eq!(PRODUCT_NAME.keep("gnp\u{e0041}"), Err(TextError::Hidden('\u{e0041}')));
+        assert_eq!(PRODUCT_NAME.trim_and_check("gnp\u{e0041}"), Err(TextError::Hidden('\u{e0041}')));
         let message = TextError::Hidden('\u{202e}').to_string();
         assert_eq!(message, "the invisible character U+202E is not allowed");
     }
@@ -199,10 +199,10 @@ mod tests {
     /// Regression test: a phone number pasted from a contact list made a checkout fail.
     #[test]
     fn the_wrapping_of_pasted_text_is_trimmed() {
-        assert_eq!(SHORT.keep("\u{202d}+44 20 7946 0000\u{202c}").unwrap(), "+44 20 7946 0000");
-        assert_eq!(SHORT_NEEDED.keep("\u{feff} Ada \u{202c}\u{2060}").unwrap(), "Ada");
-        assert_eq!(SHORT_NEEDED.keep("\u{202e}gnp").unwrap(), "gnp");
-        assert!(SHORT_NEEDED.keep("\u{202d}\u{202c}").is_err());
+        assert_eq!(SHORT.trim_and_check("\u{202d}+44 20 7946 0000\u{202c}").unwrap(), "+44 20 7946 0000");
+        assert_eq!(SHORT_NEEDED.trim_and_check("\u{feff} Ada \u{202c}\u{2060}").unwrap(), "Ada");
+        assert_eq!(SHORT_NEEDED.trim_and_check("\u{202e}gnp").unwrap(), "gnp");
+        assert!(SHORT_NEEDED.trim_and_check("\u{202d}\u{202c}").is_err());
     }
 
     #[test]
@@ -219,7 +219,7 @@ mod tests {
             "👩\u{200d}👩\u{200d}👧",
             "Wohn\u{ad}zimmer",
         ] {
-            assert_eq!(SHORT_NEEDED.keep(name).unwrap(), name);
+            assert_eq!(SHORT_NEEDED.trim_and_check(name).unwrap(), name);
         }
     }
 
@@ -228,14 +228,17 @@ mod tests {
         for text in
             ["\u{200b}", "\u{200d}\u{200c}", "\u{3164}", "\u{2800}\u{2800}", "\u{200f}\u{61c}", "\u{fe0f}"]
         {
-            assert_eq!(SHORT_NEEDED.keep(text), Err(TextError::Invisible), "{text:?}");
+            assert_eq!(SHORT_NEEDED.trim_and_check(text), Err(TextError::Invisible), "{text:?}");
         }
     }
 
     #[test]
     fn control_sequences_for_terminals_are_escaped() {
-        assert_eq!(shown("Ada, 3 €"), "Ada, 3 €");
-        assert_eq!(shown("a\u{1b}[31mb\u{9b}2J\r\n\u{202e}c"), r"a\u{1b}[31mb\u{9b}2J\u{d}\u{a}\u{202e}c");
+        assert_eq!(escaped_for_terminal("Ada, 3 €"), "Ada, 3 €");
+        assert_eq!(
+            escaped_for_terminal("a\u{1b}[31mb\u{9b}2J\r\n\u{202e}c"),
+            r"a\u{1b}[31mb\u{9b}2J\u{d}\u{a}\u{202e}c"
+        );
     }
 
     #[test]
@@ -243,8 +246,8 @@ mod tests {
         assert_eq!(quoted("red"), "red");
         assert_eq!(quoted(&"é".repeat(100)), "é".repeat(100));
         assert_eq!(quoted(&"é".repeat(1_000)), format!("{}…", "é".repeat(99)));
-        assert_eq!(cut("abc", 3), "abc");
-        assert_eq!(cut("abcd", 3), "ab…");
+        assert_eq!(truncate("abc", 3), "abc");
+        assert_eq!(truncate("abcd", 3), "ab…");
     }
 
     proptest! {
@@ -252,12 +255,12 @@ mod tests {
         fn an_accepted_text_is_within_its_limits_and_is_accepted_again(
             text in r"[ \t\u{a0}\u{3000}\n]{0,300}[a-z\u{301}🏺\u{200d} \t]{0,300}[ \t\u{a0}\u{2003}]{0,300}",
         ) {
-            for rule in [SHORT, SHORT_NEEDED, REASON, PRODUCT_NAME, TextRule::foreign(700)] {
-                if let Ok(kept) = rule.keep(&text) {
+            for rule in [SHORT, SHORT_NEEDED, REASON, PRODUCT_NAME, TextRule::external(700)] {
+                if let Ok(kept) = rule.trim_and_check(&text) {
                     prop_assert!((rule.chars_min..=rule.chars_max).contains(&kept.chars().count()));
                     prop_assert!(kept.len() <= rule.bytes_max);
                     prop_assert!(text.contains(&kept));
-                    prop_assert_eq!(rule.keep(&kept), Ok(kept));
+                    prop_assert_eq!(rule.trim_and_check(&kept), Ok(kept));
                 }
             }
         }

@@ -37,6 +37,6 @@ pub const OPTION_VALUE: TextRule = TextRule::line(0, TEXT_CHARS_MAX);
 pub const IMAGE_URL: TextRule = TextRule::line(1, IMAGE_URL_CHARS_MAX);
 /// Description of a product. It comes from another system and is stored unchanged. Of 19,406 real products,
 /// four have a description, and six have attributes, with characters that the other rules refuse.
-pub const DESCRIPTION: TextRule = TextRule::foreign(DESCRIPTION_BYTES_MAX);
+pub const DESCRIPTION: TextRule = TextRule::external(DESCRIPTION_BYTES_MAX);
 /// Value of an attribute. It comes from another system and is stored unchanged.
-pub const ATTRIBUTE_VALUE: TextRule = TextRule::foreign(ATTRIBUTE_BYTES_MAX);
+pub const ATTRIBUTE_VALUE: TextRule = TextRule::external(ATTRIBUTE_BYTES_MAX);

@@ -25,8 +25,8 @@ pub struct Context {
 impl Context {
     /// Returns the id of an object that this command creates. `what` names the object, so that a command can
     /// create several.
-    pub fn creates(&self, what: &str) -> Uuid {
-        self.command_id.creates(what)
+    pub fn derived_id(&self, what: &str) -> Uuid {
+        self.command_id.derived_id(what)
     }
 }
 

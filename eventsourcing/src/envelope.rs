@@ -178,8 +178,8 @@ impl Origin {
     }
 
     /// Makes the origin of a follow-up command on another stream. `what` names the follow-up command.
-    pub fn step(&self, what: &str) -> Self {
-        Self { command_id: self.command_id.step(what), ..self.clone() }
+    pub fn follow_up(&self, what: &str) -> Self {
+        Self { command_id: self.command_id.follow_up(what), ..self.clone() }
     }
 
     /// Makes the envelope of event number `ordinal`, from 0, that this command appends to `stream`.

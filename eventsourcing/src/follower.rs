@@ -3,8 +3,8 @@
 //! Invariants: at most one read runs at a time. No timer wakes the loop before the follower is live.
 //!
 //! On failure: a failed read is retried without a limit on attempts. The wait grows with every failure and
-//! includes jitter ([`crate::retry`]). The follower reports [`Standing::Failing`] if reads have failed for
-//! more than [`SHORT_OUTAGE_MAX`], or if the engine has stopped or is damaged.
+//! includes jitter ([`crate::retry`]). The follower reports [`FollowerState::Failing`] if reads have failed
+//! for more than [`SHORT_OUTAGE_MAX`], or if the engine has stopped or is damaged.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,7 +17,7 @@ pub const SHORT_OUTAGE_MAX: SignedDuration = SignedDuration::from_secs(10);
 
 /// Condition of a follower, as the health check reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum FollowerState {
     /// The follower reads the events that were in the log when it started.
     CatchingUp,
     /// The follower has read these events, and reads new ones as they are appended.
@@ -112,14 +112,14 @@ impl Follower {
     }
 
     /// Returns the condition of the follower at time `now`.
-    pub fn standing(&self, now: Timestamp) -> Standing {
+    pub fn state(&self, now: Timestamp) -> FollowerState {
         match self.failing_since {
-            None if self.is_live() => Standing::Live,
-            None => Standing::CatchingUp,
-            Some(_) if self.is_engine_unusable => Standing::Failing,
-            Some(since) if now.duration_since(since) > SHORT_OUTAGE_MAX => Standing::Failing,
-            Some(_) if !self.is_live() => Standing::CatchingUp,
-            Some(_) => Standing::Interrupted,
+            None if self.is_live() => FollowerState::Live,
+            None => FollowerState::CatchingUp,
+            Some(_) if self.is_engine_unusable => FollowerState::Failing,
+            Some(since) if now.duration_since(since) > SHORT_OUTAGE_MAX => FollowerState::Failing,
+            Some(_) if !self.is_live() => FollowerState::CatchingUp,
+            Some(_) => FollowerState::Interrupted,
         }
     }
 }
@@ -175,7 +175,7 @@ mod tests {
         assert!(waits[11] > waits[0] * 50 && waits[11] < SignedDuration::from_secs(40), "{waits:?}");
         follower.begin_read(now);
         follower.on_page(Position(1));
-        assert_eq!((follower.standing(now), follower.wakes_at(None)), (Standing::Live, None));
+        assert_eq!((follower.state(now), follower.wakes_at(None)), (FollowerState::Live, None));
     }
 
     #[test]
@@ -189,23 +189,23 @@ mod tests {
     #[test]
     fn a_short_outage_is_an_interruption_and_a_long_one_or_a_stopped_engine_is_a_failure() {
         let mut follower = Follower::new("x", Position::START, Position(1));
-        assert_eq!(follower.standing(noon()), Standing::CatchingUp);
+        assert_eq!(follower.state(noon()), FollowerState::CatchingUp);
         follower.begin_read(noon());
         follower.on_failure(&unavailable(), noon());
         assert_eq!(
-            follower.standing(at_second(9)),
-            Standing::CatchingUp,
+            follower.state(at_second(9)),
+            FollowerState::CatchingUp,
             "a follower that has not caught up is not ready"
         );
         follower.on_page(Position(1));
         follower.on_failure(&unavailable(), noon());
-        assert_eq!(follower.standing(at_second(9)), Standing::Interrupted);
-        assert_eq!(follower.standing(at_second(11)), Standing::Failing);
+        assert_eq!(follower.state(at_second(9)), FollowerState::Interrupted);
+        assert_eq!(follower.state(at_second(11)), FollowerState::Failing);
         for error in [StoreError::Stopped("a sync failed".into()), StoreError::Damaged("a hole".into())] {
             let mut follower = Follower::new("x", Position::START, Position::START);
             follower.begin_read(noon());
             follower.on_failure(&error, noon());
-            assert_eq!(follower.standing(noon()), Standing::Failing);
+            assert_eq!(follower.state(noon()), FollowerState::Failing);
         }
     }
 }

@@ -184,12 +184,12 @@ impl CommandId {
 
     /// Derives the id of an object that this command creates. `what` names the object, so that a command can
     /// create several.
-    pub fn creates(self, what: &str) -> Uuid {
+    pub fn derived_id(self, what: &str) -> Uuid {
         derive(self.0, &[b"creates", what.as_bytes()])
     }
 
     /// Derives the id of a follow-up command on another stream. `what` names the follow-up command.
-    pub fn step(self, what: &str) -> Self {
+    pub fn follow_up(self, what: &str) -> Self {
         Self(derive(self.0, &[b"step", what.as_bytes()]))
     }
 }

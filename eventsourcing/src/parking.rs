@@ -53,10 +53,10 @@ impl fmt::Display for Entity {
     }
 }
 
-/// Event that can't be applied to an entity.
+/// Failure to apply an event to an entity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{entity} can't take {stream} at revision {revision} (position {position}): {reason}")]
-pub struct Poison {
+pub struct ApplyFailure {
     /// Entity to which the event can't be applied.
     pub entity: Entity,
     /// Stream of the event.
@@ -71,8 +71,8 @@ pub struct Poison {
     pub can_be_skipped: bool,
 }
 
-impl Poison {
-    /// Makes the poison of an event. Removes from `reason` everything that may be a value of the payload.
+impl ApplyFailure {
+    /// Creates the failure of an event that can be skipped. Removes from `reason` everything that may be a value of the payload.
     pub(crate) fn new(entity: Entity, recorded: &RecordedEvent, reason: &str) -> Self {
         Self {
             entity,
@@ -109,7 +109,7 @@ pub(crate) fn without_values(text: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
     /// First event that could not be applied.
-    pub poison: Poison,
+    pub failure: ApplyFailure,
     /// Keys of the rows or instances that do not change while the entity is parked.
     pub keys: Vec<String>,
     /// Time at which the entity was parked.
@@ -218,14 +218,14 @@ impl Parking {
 
     /// Returns true if an entity was parked by this event or an earlier one.
     fn is_parked_at(&self, entity: &Entity, event: &RecordedEvent) -> bool {
-        self.entities.get(entity).is_some_and(|parked| parked.poison.position <= event.position)
+        self.entities.get(entity).is_some_and(|parked| parked.failure.position <= event.position)
     }
 
     fn add(&mut self, parked: Parked) {
         for key in &parked.keys {
-            self.keys.entry(key.clone()).or_insert_with(|| parked.poison.entity.clone());
+            self.keys.entry(key.clone()).or_insert_with(|| parked.failure.entity.clone());
         }
-        self.entities.insert(parked.poison.entity.clone(), parked);
+        self.entities.insert(parked.failure.entity.clone(), parked);
     }
 
     fn remove(&mut self, entity: &Entity) -> Option<Parked> {
@@ -234,7 +234,7 @@ impl Parking {
         // A key of the removed entity may also belong to another parked entity.
         for parked in self.entities.values() {
             for key in &parked.keys {
-                self.keys.entry(key.clone()).or_insert_with(|| parked.poison.entity.clone());
+                self.keys.entry(key.clone()).or_insert_with(|| parked.failure.entity.clone());
             }
         }
         Some(removed)
@@ -286,7 +286,7 @@ impl Parking {
     pub(crate) fn roll_back(&mut self) {
         self.forget_waiting();
         for parked in std::mem::take(&mut self.change.parked) {
-            self.remove(&parked.poison.entity);
+            self.remove(&parked.failure.entity);
         }
     }
 }

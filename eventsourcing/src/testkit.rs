@@ -16,7 +16,7 @@ use crate::decider::{Context, Decider, Rejection};
 use crate::envelope::NewEvent;
 use crate::id::CommandId;
 use crate::personal::{
-    KeyRing, KeysUnavailable, Linked, NONCE_BYTES, People, Person, PersonIndex, PersonKey, PersonKeys,
+    KeyRing, KeysUnavailable, NONCE_BYTES, NameLink, People, Person, PersonIndex, PersonKey, PersonKeys,
     people, seal,
 };
 use crate::process::{Input, Output, Process};
@@ -180,6 +180,8 @@ pub struct KeysInMemory {
     /// Erased people; the value is true if all steps of the erasure are done.
     erased: Mutex<BTreeMap<Person, bool>>,
     index: Mutex<IndexInMemory>,
+    /// True if the store can't destroy keys.
+    is_read_only: bool,
 }
 
 #[derive(Debug, Default)]
@@ -195,6 +197,11 @@ struct IndexInMemory {
 }
 
 impl KeysInMemory {
+    /// Makes a store that can't destroy keys.
+    pub fn read_only() -> Self {
+        Self { is_read_only: true, ..Self::default() }
+    }
+
     fn erased(&self) -> MutexGuard<'_, BTreeMap<Person, bool>> {
         self.erased.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -268,13 +275,13 @@ impl PersonIndex for KeysInMemory {
 
     async fn linked_after(
         &self,
-        after: Option<&Linked>,
+        after: Option<&NameLink>,
         limit: usize,
-    ) -> Result<Vec<Linked>, KeysUnavailable> {
+    ) -> Result<Vec<NameLink>, KeysUnavailable> {
         let index = self.index();
         let linked = index.links.iter().filter_map(|(name, person)| {
             let alias = index.aliases.get(name)?.clone();
-            Some(Linked { name: name.clone(), person: person.clone(), alias })
+            Some(NameLink { name: name.clone(), person: person.clone(), alias })
         });
         Ok(linked.filter(|linked| after.is_none_or(|after| linked > after)).take(limit).collect())
     }
@@ -282,13 +289,13 @@ impl PersonIndex for KeysInMemory {
 
 #[async_trait]
 impl PersonKeys for KeysInMemory {
-    async fn to_seal(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
-        let ring = self.to_open(people).await?;
+    async fn keys_for_sealing(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
+        let ring = self.keys_for_opening(people).await?;
         self.index().keyed.extend(ring.iter().map(|(person, _)| person.clone()));
         Ok(ring)
     }
 
-    async fn to_open(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
+    async fn keys_for_opening(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
         let erased = self.erased();
         let people = people.into_iter().filter(|person| !erased.contains_key(person));
         Ok(people.map(|person| (person.clone(), key_of(&person))).collect())
@@ -299,18 +306,21 @@ impl PersonKeys for KeysInMemory {
     }
 
     async fn erase(&self, person: &Person, _: Timestamp) -> Result<(), KeysUnavailable> {
+        if self.is_read_only {
+            return Err(KeysUnavailable("read-only".to_owned()));
+        }
         self.erased().entry(person.clone()).or_insert(false);
         self.index().links.retain(|(_, linked)| linked != person);
         Ok(())
     }
 
-    async fn unsettled(&self, limit: usize) -> Result<Vec<Person>, KeysUnavailable> {
+    async fn incomplete_erasures(&self, limit: usize) -> Result<Vec<Person>, KeysUnavailable> {
         let erased = self.erased();
-        let unsettled = erased.iter().filter(|(_, is_settled)| !**is_settled);
-        Ok(unsettled.map(|(person, _)| person.clone()).take(limit).collect())
+        let incomplete = erased.iter().filter(|(_, is_complete)| !**is_complete);
+        Ok(incomplete.map(|(person, _)| person.clone()).take(limit).collect())
     }
 
-    async fn settle(&self, person: &Person) -> Result<(), KeysUnavailable> {
+    async fn complete_erasure(&self, person: &Person) -> Result<(), KeysUnavailable> {
         self.erased().insert(person.clone(), true);
         Ok(())
     }
@@ -323,7 +333,7 @@ impl PersonKeys for KeysInMemory {
         Ok(people)
     }
 
-    async fn unsettle(&self, person: &Person) -> Result<(), KeysUnavailable> {
+    async fn reopen_erasure(&self, person: &Person) -> Result<(), KeysUnavailable> {
         self.erased().insert(person.clone(), false);
         Ok(())
     }

@@ -15,7 +15,7 @@ pub fn secure(routes: &RouteTable, method: &str, path: &str, operation: &mut Ope
     let of = |name: &str| SecurityRequirement::new(name, [] as [&str; 0]);
     operation.security = Some(match route.access {
         Access::Anyone => vec![none(), of("token")],
-        Access::Guest => vec![none(), of("cart"), of("token")],
+        Access::OptionalCart => vec![none(), of("cart"), of("token")],
         Access::Buyer => vec![of("cart"), of("token")],
         Access::SignedIn | Access::Staff | Access::Admin => vec![of("token")],
         Access::Signature => Vec::new(),

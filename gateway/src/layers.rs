@@ -29,8 +29,8 @@ use tracing::Instrument;
 
 use crate::client::{Client, TrustedProxies};
 use crate::limits::Limits;
-use crate::room::{BodyBuffer, Room};
-use crate::server::framing::Ambiguous;
+use crate::memory::{BodyBuffer, MemoryBudgets};
+use crate::server::framing::AmbiguousHead;
 use crate::table::RouteTable;
 use crate::watched_body::BodyWatch;
 
@@ -80,14 +80,14 @@ pub struct Edge {
     /// Proxies that are trusted to name the client address.
     pub proxies: Arc<TrustedProxies>,
     /// Selects the code that reads request bodies.
-    pub bodies: Bodies,
+    pub bodies: BodyHandling,
     /// Memory budgets for requests, bodies and responses.
-    pub room: Arc<Room>,
+    pub memory: Arc<MemoryBudgets>,
 }
 
 /// Selects the code that reads request bodies and enforces timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bodies {
+pub enum BodyHandling {
     /// The layers read each body completely and enforce the timeout of the route.
     ReadHere,
     /// The handler behind the layers forwards the request to an upstream. It reads the body and enforces the
@@ -129,7 +129,7 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
     request.extensions_mut().insert(correlation_id.clone());
     let span = tracing::info_span!("request", method = %request.method(), path = %instance, %correlation_id);
     let (request, body) = BodyWatch::begin(request);
-    let mut response = if let Some(ambiguous) = request.extensions().get::<Ambiguous>().copied() {
+    let mut response = if let Some(ambiguous) = request.extensions().get::<AmbiguousHead>().copied() {
         ambiguous.problem().into_response()
     } else if let Some(name) = repeated_header(request.headers()) {
         Problem::parameter(name, "it is allowed only once").into_response()
@@ -241,7 +241,7 @@ pub(crate) fn too_large(bytes_max: usize) -> Problem {
 }
 
 /// Returns the longest time that the first `bytes` bytes of a body may take.
-pub(crate) fn time_for(bytes: usize) -> Duration {
+pub(crate) fn body_time_max(bytes: usize) -> Duration {
     BODY_GRACE + Duration::from_secs((bytes / BODY_RATE_MIN) as u64)
 }
 
@@ -261,7 +261,7 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
     let client = client(&edge, &request);
     // The place is taken first, because verifying a token costs time.
     let address = client.nearest_address();
-    let place = match edge.room.place(address, head_bytes(&request)) {
+    let place = match edge.memory.place(address, head_bytes(&request)) {
         Ok(place) => place,
         Err(problem) => return problem.into_response(),
     };
@@ -280,14 +280,16 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
         }
     };
     request.extensions_mut().insert(caller);
-    request.extensions_mut().insert(Arc::clone(&edge.room));
+    request.extensions_mut().insert(Arc::clone(&edge.memory));
     let may_refuse = is_repeatable(route, request.method());
     let response = match (refusal, edge.bodies) {
         (Some(refusal), _) => refusal,
-        (None, Bodies::ReadHere) => respond(route, request, next, edge.room.body_buffer(address)).await,
-        (None, Bodies::Forwarded) => next.run(request).await,
+        (None, BodyHandling::ReadHere) => {
+            respond(route, request, next, edge.memory.body_buffer(address)).await
+        }
+        (None, BodyHandling::Forwarded) => next.run(request).await,
     };
-    let mut response = edge.room.hold_response(address, may_refuse, place, response);
+    let mut response = edge.memory.hold_response(address, may_refuse, place, response);
     if let Some(limit_state) = limit_state {
         limit_state.write(response.headers_mut());
     }
@@ -341,10 +343,12 @@ fn not_found_at(started: Instant, now: Instant) -> Instant {
 /// exist or does not support the method.
 fn check_access(edge: &Edge, request: &Request, route: Option<&Route>) -> Result<Caller, Problem> {
     let headers = request.headers();
-    check_version(request.uri().path(), headers)?;
+    let path = request.extensions().get::<MatchedPath>();
+    let needs_version = edge.routes.needs_version(path.map(MatchedPath::as_str), request.uri().path());
+    check_version(needs_version, headers)?;
     let mut caller = identity::identify(headers, &*edge.tokens, &edge.ended_sessions, edge.clock.now())?;
     edge.tokens.read_cart(headers, &mut caller)?;
-    let Some(path) = request.extensions().get::<MatchedPath>() else { return Ok(caller) };
+    let Some(path) = path else { return Ok(caller) };
     let Some(route) = route else { return Err(without_row(&edge.routes, path.as_str())) };
     // This process handles the route itself, so no upstream will verify the token.
     if route.side == Side::Operations && caller.unverified.token {
@@ -431,7 +435,7 @@ pub(crate) async fn read(
         if length > DROPPED_BYTES_MAX {
             break;
         }
-        if started.elapsed() > time_for(length) {
+        if started.elapsed() > body_time_max(length) {
             return Err(too_slow());
         }
         if length <= bytes_max {
@@ -449,18 +453,16 @@ async fn drop_body(mut body: Body) {
     let mut length = 0;
     while let Ok(Some(Ok(frame))) = tokio::time::timeout(BODY_PAUSE_MAX, body.frame()).await {
         length += frame.data_ref().map_or(0, Bytes::len);
-        if length > DROPPED_BYTES_MAX || started.elapsed() > time_for(length) {
+        if length > DROPPED_BYTES_MAX || started.elapsed() > body_time_max(length) {
             return;
         }
     }
 }
 
-fn check_version(path: &str, headers: &HeaderMap) -> Result<(), Problem> {
-    let needs_no_version =
-        !path.starts_with("/api/") || path.starts_with("/api/auth/") || path == "/api/payments/webhook";
+fn check_version(is_needed: bool, headers: &HeaderMap) -> Result<(), Problem> {
     match headers.get(API_VERSION).map(HeaderValue::as_bytes) {
         Some(b"v1") => Ok(()),
-        _ if needs_no_version => Ok(()),
+        _ if !is_needed => Ok(()),
         None => Err(Problem::new("api-version-missing", "send the header `X-API-Version: v1`")),
         Some(_) => Err(Problem::new("api-version-unsupported", "this server supports v1")),
     }

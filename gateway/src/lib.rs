@@ -4,21 +4,21 @@
 //! APIs. The layers, the security section of the API document, the list in `docs/ACCESS.md` and the tests are
 //! all derived from it. A route without a row refuses every request.
 
-pub mod browsers;
+pub mod browser_headers;
 pub mod client;
 pub mod document;
 pub mod layers;
 pub mod limits;
+pub mod memory;
 pub mod proxy;
-pub mod room;
 pub mod server;
 pub mod shares;
 pub mod table;
 mod watched_body;
 
-pub use browsers::for_browsers;
+pub use browser_headers::with_browser_headers;
 pub use client::TrustedProxies;
-pub use layers::{Bodies, Edge, edge};
+pub use layers::{BodyHandling, Edge, edge};
 pub use limits::{Limits, SharedCounts};
-pub use room::{Room, RoomLimits};
+pub use memory::{MemoryBudgets, MemoryLimits};
 pub use table::RouteTable;

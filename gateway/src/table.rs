@@ -32,6 +32,13 @@ impl RouteTable {
         self.iter().filter(|route| route.path == path).map(|route| route.method).collect()
     }
 
+    /// Returns true if requests to a path must name the version of the API. All routes of a path agree on it.
+    /// `None` is a path that does not exist: it needs a version if it begins like the paths of the API.
+    pub fn needs_version(&self, path: Option<&str>, requested_path: &str) -> bool {
+        let route = path.and_then(|path| self.iter().find(|route| route.path == path));
+        route.map_or(requested_path.starts_with("/api/"), |route| route.needs_version)
+    }
+
     /// Returns all rows.
     pub fn iter(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter()

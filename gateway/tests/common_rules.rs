@@ -15,7 +15,7 @@ use souk_domain::{CartId, CustomerId};
 use souk_eventsourcing::Clock;
 use souk_eventsourcing::testkit::{Noon, noon};
 use souk_gateway::server::{Connections, serve};
-use souk_gateway::{Bodies, Edge, Limits, edge};
+use souk_gateway::{BodyHandling, Edge, Limits, edge};
 use souk_http::identity::{Grant, issue};
 use souk_http::routes::BODY_BYTES_MAX;
 use souk_http::{Caller, Keys, Problem, Role, cart_token, catalogue};
@@ -69,8 +69,8 @@ fn server() -> Server {
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::local()),
         proxies: Arc::default(),
-        bodies: Bodies::ReadHere,
-        room: Arc::default(),
+        bodies: BodyHandling::ReadHere,
+        memory: Arc::default(),
     };
     Server { router: edge(router, settings), keys, _folder: folder }
 }

@@ -9,7 +9,7 @@ use axum::http::Request;
 use axum::routing::get;
 use souk_domain::CustomerId;
 use souk_eventsourcing::testkit::{Noon, noon};
-use souk_gateway::{Bodies, Edge, Limits, document, edge};
+use souk_gateway::{BodyHandling, Edge, Limits, document, edge};
 use souk_http::identity::{Grant, issue};
 use souk_http::{Keys, Role};
 use tower::ServiceExt;
@@ -31,8 +31,8 @@ async fn a_route_without_a_row_refuses_every_request() {
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::off()),
         proxies: Arc::default(),
-        bodies: Bodies::ReadHere,
-        room: Arc::default(),
+        bodies: BodyHandling::ReadHere,
+        memory: Arc::default(),
     };
     let app = edge(router, settings);
     let subject = CustomerId::parse("ops").unwrap();

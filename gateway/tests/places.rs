@@ -17,7 +17,7 @@ use futures_util::stream::{self, StreamExt as _};
 use http_body_util::BodyExt as _;
 use souk_eventsourcing::testkit::Noon;
 use souk_gateway::proxy::{self, Upstream, UpstreamLimits, UpstreamState, Upstreams};
-use souk_gateway::{Bodies, Edge, Limits, Room, RoomLimits, TrustedProxies, edge};
+use souk_gateway::{BodyHandling, Edge, Limits, MemoryBudgets, MemoryLimits, TrustedProxies, edge};
 use souk_http::PublishedKeys;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
@@ -45,7 +45,7 @@ struct Gateway {
 
 /// Starts a gateway in front of an upstream. The upstream sends a small response for `/docs`, a large one for
 /// `/openapi.json`, none for products, and one at once for a POST.
-async fn gateway(parts: usize) -> Gateway {
+async fn gateway(shares: usize) -> Gateway {
     let upstream = Router::new()
         .route("/docs", get(|| async { Bytes::from(vec![b'd'; SMALL]) }))
         .route("/openapi.json", get(|| async { Bytes::from(vec![b'o'; LARGE]) }))
@@ -54,8 +54,12 @@ async fn gateway(parts: usize) -> Gateway {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, upstream).await });
-    let limits =
-        UpstreamLimits { requests_max: PLACES, unread_bytes_max: UNREAD, parts, ..UpstreamLimits::default() };
+    let limits = UpstreamLimits {
+        requests_max: PLACES,
+        unread_bytes_max: UNREAD,
+        shares,
+        ..UpstreamLimits::default()
+    };
     let upstream = |name| Upstream::new(name, &address, limits).unwrap();
     let commands = upstream("commands");
     let queries = upstream("queries");
@@ -68,10 +72,13 @@ async fn gateway(parts: usize) -> Gateway {
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::off()),
         proxies,
-        bodies: Bodies::Forwarded,
+        bodies: BodyHandling::Forwarded,
         // The budget of the process is large enough for responses of 8 MiB, because the tests are about
         // places.
-        room: Arc::new(Room::new(RoomLimits { responses_bytes_max: 1 << 30, ..RoomLimits::default() })),
+        memory: Arc::new(MemoryBudgets::new(MemoryLimits {
+            responses_bytes_max: 1 << 30,
+            ..MemoryLimits::default()
+        })),
     };
     let router = proxy::router(&upstreams, &settings.routes);
     Gateway { router: edge(router, settings), queries }

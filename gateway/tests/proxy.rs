@@ -16,7 +16,7 @@ use futures_util::stream::{self, StreamExt as _};
 use http_body_util::BodyExt as _;
 use souk_eventsourcing::testkit::Noon;
 use souk_gateway::proxy::{self, Upstream, UpstreamLimits, UpstreamState, Upstreams};
-use souk_gateway::{Bodies, Edge, Limits, TrustedProxies, edge};
+use souk_gateway::{BodyHandling, Edge, Limits, TrustedProxies, edge};
 use souk_http::PublishedKeys;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -172,7 +172,7 @@ fn gateway(commands: &Scripted, queries: &Scripted) -> Gateway {
         response_time_max: RESPONSE_TIME_MAX,
         open_for: OPEN_FOR,
         requests_max: PLACES as usize,
-        parts: 1,
+        shares: 1,
         ..UpstreamLimits::default()
     };
     let upstream =
@@ -189,8 +189,8 @@ fn gateway(commands: &Scripted, queries: &Scripted) -> Gateway {
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::off()),
         proxies,
-        bodies: Bodies::Forwarded,
-        room: Arc::default(),
+        bodies: BodyHandling::Forwarded,
+        memory: Arc::default(),
     };
     let router = proxy::router(&upstreams, &settings.routes);
     Gateway { router: edge(router, settings), commands, queries }

@@ -1,4 +1,6 @@
-//! The ports of the shop that erasures and sweeps use.
+//! The ports of the shop that erasures, sweeps and webhooks use.
+
+use std::sync::Arc;
 
 use souk_domain::AggregatePorts;
 use souk_eventsourcing::{Clock, PersonKeys};
@@ -7,20 +9,20 @@ use souk_sign_in::{AccessDenials, Credentials, Outbox};
 use crate::provider::PaymentProvider;
 
 /// The ports of the shop. Erasures, sweeps and webhooks reach everything outside their rules through them.
-#[derive(Clone, Copy)]
-pub struct ShopPorts<'a> {
+#[derive(Clone)]
+pub struct ShopPorts {
     /// Command port of each aggregate.
-    pub aggregates: &'a AggregatePorts,
+    pub aggregates: AggregatePorts,
     /// Keys of people, and the index of their e-mail addresses.
-    pub people: &'a dyn PersonKeys,
+    pub people: Arc<dyn PersonKeys>,
     /// Store of passwords, sessions and one-time tokens.
-    pub credentials: &'a dyn Credentials,
+    pub credentials: Arc<dyn Credentials>,
     /// Port that refuses the access tokens of ended sessions.
-    pub denials: &'a dyn AccessDenials,
+    pub denials: Arc<dyn AccessDenials>,
     /// Store of sent mail.
-    pub outbox: &'a dyn Outbox,
+    pub outbox: Arc<dyn Outbox>,
     /// The payment provider.
-    pub provider: &'a dyn PaymentProvider,
+    pub provider: Arc<dyn PaymentProvider>,
     /// Source of the time and of new ids.
-    pub clock: &'a dyn Clock,
+    pub clock: Arc<dyn Clock>,
 }

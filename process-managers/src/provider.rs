@@ -1,7 +1,7 @@
 //! The port of the payment provider.
 
 use async_trait::async_trait;
-use souk_domain::text::cut;
+use souk_domain::text::truncate;
 use souk_domain::{PaymentId, RefundId};
 
 use crate::provider_call::ProviderCall;
@@ -42,10 +42,11 @@ impl ProviderAnswer {
     /// Returns the answer with its code and texts cut to the lengths that events and logs store.
     pub fn bounded(self) -> Self {
         match self {
-            Self::Declined { code, detail } => {
-                Self::Declined { code: cut(code, CODE_CHARS_MAX), detail: cut(detail, DETAIL_CHARS_MAX) }
-            }
-            Self::Retry { detail } => Self::Retry { detail: cut(detail, DETAIL_CHARS_MAX) },
+            Self::Declined { code, detail } => Self::Declined {
+                code: truncate(code, CODE_CHARS_MAX),
+                detail: truncate(detail, DETAIL_CHARS_MAX),
+            },
+            Self::Retry { detail } => Self::Retry { detail: truncate(detail, DETAIL_CHARS_MAX) },
             Self::Done { .. } | Self::Accepted { .. } => self,
         }
     }

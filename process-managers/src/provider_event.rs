@@ -88,7 +88,7 @@ pub enum ProviderEventError {
 
 /// Applies an event to its payment.
 pub async fn apply(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     event: &ProviderEvent,
     correlation_id: &CorrelationId,
 ) -> Result<WebhookOutcome, ProviderEventError> {
@@ -138,7 +138,7 @@ pub async fn apply(
 /// refund of the payment. If the payment has several, the event is stored; the shop learns their outcome from
 /// the provider's responses.
 async fn refund_of(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     event: &ProviderEvent,
     payment: &PaymentState,
 ) -> Result<(RefundId, String), WebhookOutcome> {
@@ -157,7 +157,7 @@ async fn refund_of(
 
 /// Stores an event that can't be applied yet.
 pub async fn store(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     event: ProviderEvent,
     correlation_id: &CorrelationId,
 ) -> Result<Outcome<Webhook>, CommandError<WebhookRejection>> {
@@ -169,11 +169,7 @@ pub async fn store(
 }
 
 /// Makes the origin of the commands that an event leads to.
-pub(crate) fn origin_of(
-    ports: &ShopPorts<'_>,
-    event: &ProviderEvent,
-    correlation_id: &CorrelationId,
-) -> Origin {
+pub(crate) fn origin_of(ports: &ShopPorts, event: &ProviderEvent, correlation_id: &CorrelationId) -> Origin {
     let actor = Actor::new("provider", ports.provider.name());
     // The command id includes the payment id: ids of what the command creates are derived from the command
     // id, and must differ between payments.

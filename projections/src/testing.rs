@@ -125,7 +125,7 @@ macro_rules! golden {
 }
 pub(crate) use golden;
 
-pub(crate) fn pounds(amount: i64) -> Money {
+pub(crate) fn pence(amount: i64) -> Money {
     Money::new(amount, Currency::GBP)
 }
 
@@ -187,7 +187,7 @@ pub(crate) fn draft(number: u128) -> Draft {
         product: product(1),
         name: format!("Thing {text}"),
         quantity,
-        unit_price: pounds(amount),
+        unit_price: pence(amount),
         shown_price: None,
     };
     Draft {
@@ -200,7 +200,7 @@ pub(crate) fn draft(number: u128) -> Draft {
         shipping_address: Some(Personal::new(ada().person(), "shippingAddress", address("Ada"))),
         lines: vec![line("A1", 2, 255), line("B2", 1, 100)],
         charges: Vec::new(),
-        total: pounds(610),
+        total: pence(610),
         payment_token: Some("tok_ok".into()),
         placed_at: noon(),
         pay_by: noon() + jiff::SignedDuration::from_mins(15),

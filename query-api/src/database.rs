@@ -55,7 +55,7 @@ impl QueryState {
 }
 
 /// Converts the error of a statement to a problem: 503 if no connection was free in time, else 500.
-pub(crate) fn failed(error: sqlx::Error) -> Problem {
+pub(crate) fn database_problem(error: sqlx::Error) -> Problem {
     match error {
         sqlx::Error::PoolTimedOut => {
             tracing::warn!("timeout: all connections to the read models were busy");
@@ -66,7 +66,7 @@ pub(crate) fn failed(error: sqlx::Error) -> Problem {
 }
 
 /// Parses the JSON document of a row.
-pub(crate) fn document<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub(crate) fn parse_document<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| Problem::internal(&error))
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn key_set<'a>(keys: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// Parses the text of a column into an enum. `column` is used in the error only.
-pub(crate) fn text_of<T: DeserializeOwned>(column: &str, text: String) -> Result<T, Problem> {
+pub(crate) fn parse_text<T: DeserializeOwned>(column: &str, text: String) -> Result<T, Problem> {
     let value = T::deserialize(text.into_deserializer());
     value.map_err(|error: serde_json::Error| Problem::internal(&format!("{column}: {error}")))
 }

@@ -11,7 +11,7 @@ use souk_eventsourcing::Position;
 use souk_http::headers::ReadHeaders;
 use souk_http::{Caller, Problem, paging};
 
-use crate::database::{AFTER_EVERY_TEXT, QueryState, document};
+use crate::database::{AFTER_EVERY_TEXT, QueryState, parse_document};
 use crate::pages::{Page, Size, one_more};
 use crate::responses::ListOf;
 
@@ -97,7 +97,7 @@ impl<R: DeserializeOwned, I> NewestFirst<R, I> {
         let rows = statement.fetch(&mut *connection);
         let page = Page::read(rows, request.limit, |(_, bytes)| Size::of_bytes(bytes.len())).await?;
         drop(connection);
-        let page = page.try_map(|(key, bytes)| Ok((key, document::<R>(&bytes)?)))?;
+        let page = page.try_map(|(key, bytes)| Ok((key, parse_document::<R>(&bytes)?)))?;
         let behind = state.positions.count_behind(self.models);
         let sort_key = |(key, row): &(String, R)| ((self.time_us)(row), key.clone());
         Ok(page.respond(self.name, position, behind, sort_key, |(key, row)| (self.item)(key, row, position)))

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use souk_http::Problem;
 
-use crate::database::failed;
+use crate::database::database_problem;
 
 /// Maximum size of all documents on a page together, in bytes. Only the first document can exceed it.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
@@ -70,7 +70,7 @@ impl<T> Page<T> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut page = Self::empty();
         let mut size = Size::of_bytes(0);
-        while let Some(row) = rows.try_next().await.map_err(failed)? {
+        while let Some(row) = rows.try_next().await.map_err(database_problem)? {
             size = size.plus(size_of(&row));
             if page.items.len() == limit || (!size.fits_on_a_page() && !page.items.is_empty()) {
                 page.has_more = true;

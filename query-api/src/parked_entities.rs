@@ -30,7 +30,7 @@ impl ParkedEntities {
         }
         let mut parked = self.parked(model);
         let is_among = |parked: &Parked, others: &[Parked]| {
-            others.iter().any(|other| other.poison.entity == parked.poison.entity)
+            others.iter().any(|other| other.failure.entity == parked.failure.entity)
         };
         parked.retain(|parked| !is_among(parked, &change.released) && !is_among(parked, &change.parked));
         parked.extend(change.parked.iter().cloned());
@@ -68,13 +68,13 @@ impl ParkedEntities {
             parked_key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
         };
         let matches = |parked: &&Parked| {
-            let is_stream = match &parked.poison.entity {
+            let is_stream = match &parked.failure.entity {
                 Entity::Stream(stream) => stream.id() == key,
                 Entity::Key(_) => false,
             };
             is_stream || parked.keys.iter().any(|parked_key| matches_key(parked_key))
         };
         let parked = models.iter().filter_map(|model| self.models.get(model)).flatten();
-        parked.filter(matches).map(|parked| parked.poison.position).min()
+        parked.filter(matches).map(|parked| parked.failure.position).min()
     }
 }

@@ -19,7 +19,7 @@ pub(crate) async fn keys_of(
     if people.is_empty() {
         return Ok(KeyRing::default());
     }
-    Ok(state.ports.people.to_open(people).await?)
+    Ok(state.ports.people.keys_for_opening(people).await?)
 }
 
 /// Keys that open the personal data of some orders. For a person without a key, it also knows if the key was

@@ -19,7 +19,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::database::failed;
+use crate::database::database_problem;
 
 /// Maximum number of open connections.
 const CONNECTIONS_MAX: u32 = 8;
@@ -79,7 +79,7 @@ impl Readers {
         let mut share = Share::new(CallerKey::of(caller), Arc::clone(&self.shares));
         let permit = tokio::time::timeout(ACQUIRE_MAX, share.acquire()).await;
         permit.map_err(|_| too_many())?;
-        let connection = self.pool.acquire().await.map_err(failed)?;
+        let connection = self.pool.acquire().await.map_err(database_problem)?;
         Ok(ReadConnection { connection, _share: share })
     }
 }
@@ -134,7 +134,7 @@ fn locked(shares: &Shares) -> MutexGuard<'_, HashMap<CallerKey, Arc<Semaphore>>>
 impl ReadConnection {
     /// Begins a read transaction: all its statements see the same state of the read models.
     pub(crate) async fn begin(&mut self) -> Result<Transaction<'_, Sqlite>, Problem> {
-        self.connection.begin().await.map_err(failed)
+        self.connection.begin().await.map_err(database_problem)
     }
 }
 

@@ -47,12 +47,12 @@ impl<T: Serialize> IntoResponse for Single<T> {
         if let Some(etag) = etag {
             response.headers_mut().insert(header::ETAG, etag);
         }
-        response.headers_mut().extend(self.parked_since.map(behind_since));
+        response.headers_mut().extend(self.parked_since.map(behind_since_header));
         response
     }
 }
 
 /// Returns the `X-Behind-Since` header for a response whose data lacks the events from `since` on.
-pub(crate) fn behind_since(since: Position) -> (HeaderName, HeaderValue) {
+pub(crate) fn behind_since_header(since: Position) -> (HeaderName, HeaderValue) {
     (BEHIND_SINCE, HeaderValue::from(since.0))
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::mail_limit::MailCount;
 use crate::one_time::{MailedTo, OneTimeToken, Purpose};
-use crate::session::Family;
+use crate::session::Session;
 
 /// Time for which entries of the sign-in audit are stored.
 pub const SIGN_INS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -95,9 +95,9 @@ impl SignInKind {
 
 /// A session as read from the store. It is written back only if the stored version is still the same.
 #[derive(Clone, Debug)]
-pub struct Stored {
+pub struct StoredSession {
     /// Session with its refresh tokens.
-    pub family: Family,
+    pub session: Session,
     /// Number of times that the session was written.
     pub version: i64,
 }
@@ -115,27 +115,27 @@ pub enum UnlinkOutcome {
     /// The account had no link to the issuer.
     NotLinked,
     /// The link stays, because the account has no password and no other link: nobody could sign in to it.
-    LastWay,
+    LastSignInMethod,
 }
 
 /// Treatment of an account's links to identity providers when its password is reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinksAtReset {
     /// The links stay, because the owner of the e-mail address made them.
-    Stay,
+    Keep,
     /// The links are removed, because a stranger who signed up with the address may have made them.
-    Go,
+    Remove,
 }
 
 /// Treatment of an account's reset tokens when its password is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResetsAtChange {
     /// The tokens are removed, because the password that they reset is no longer in use.
-    Go,
+    Remove,
     /// The tokens stay. A stranger may have signed up with the e-mail address of the person who receives the
     /// mails. The stranger could otherwise remove each token, by changing the password before the owner uses
     /// the token.
-    Stay,
+    Keep,
 }
 
 type StoreResult<T> = Result<T, CredentialsUnavailable>;
@@ -192,15 +192,15 @@ pub trait Credentials: Send + Sync + 'static {
     async fn links_of(&self, user: &CustomerId) -> StoreResult<Vec<String>>;
 
     /// Stores a new session.
-    async fn open_family(&self, family: &Family) -> StoreResult<()>;
+    async fn open_session(&self, session: &Session) -> StoreResult<()>;
     /// Returns a session by its id.
-    async fn family(&self, id: Uuid) -> StoreResult<Option<Stored>>;
+    async fn session(&self, id: Uuid) -> StoreResult<Option<StoredSession>>;
     /// Writes a session back. Returns false, and changes nothing, if it was written since it was read.
-    async fn replace_family(&self, stored: &Stored) -> StoreResult<bool>;
+    async fn replace_session(&self, stored: &StoredSession) -> StoreResult<bool>;
     /// Returns the sessions of an account that have not ended.
-    async fn families_of(&self, user: &CustomerId, now: Timestamp) -> StoreResult<Vec<Stored>>;
+    async fn open_sessions_of(&self, user: &CustomerId, now: Timestamp) -> StoreResult<Vec<StoredSession>>;
     /// Returns the sessions that were ended since a time.
-    async fn revoked_since(&self, since: Timestamp) -> StoreResult<Vec<Family>>;
+    async fn revoked_since(&self, since: Timestamp) -> StoreResult<Vec<Session>>;
 
     /// Stores a one-time token. Earlier tokens of the account for the same purpose become invalid.
     async fn keep_one_time(&self, token: &OneTimeToken) -> StoreResult<()>;

@@ -25,5 +25,5 @@ pub use mail_limit::MailCount;
 pub use one_time::{MailedTo, OneTimeToken, Purpose};
 pub use password::{Password, PasswordRefused, Passwords};
 pub use problem::PROBLEMS;
-pub use session::{Family, RefreshToken};
+pub use session::{RefreshToken, Session};
 pub use session_end::{AccessDenials, SessionsError, end_all_sessions};

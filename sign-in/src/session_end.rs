@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use souk_domain::CustomerId;
 use uuid::Uuid;
 
-use crate::credentials::{Credentials, CredentialsUnavailable, Stored};
+use crate::credentials::{Credentials, CredentialsUnavailable, StoredSession};
 use crate::session::ACCESS_TTL;
 
 /// Maximum number of attempts to write a session that other requests change at the same time.
@@ -17,7 +17,7 @@ pub const SESSION_WRITES_MAX: usize = 5;
 const CLOCK_LAG_MAX: SignedDuration = SignedDuration::from_secs(5);
 
 /// Function that returns the present time.
-pub type Now<'a> = &'a (dyn Fn() -> Timestamp + Sync);
+pub type TimeSource<'a> = &'a (dyn Fn() -> Timestamp + Sync);
 
 /// Port to everything that checks access tokens.
 #[async_trait]
@@ -38,7 +38,7 @@ pub enum SessionsError {
 }
 
 /// Refuses the access tokens of a session until the last of them has expired.
-pub async fn deny_access(denials: &dyn AccessDenials, session: Uuid, now: Now<'_>) {
+pub async fn deny_access(denials: &dyn AccessDenials, session: Uuid, now: TimeSource<'_>) {
     let now = now();
     denials.deny(session, now + ACCESS_TTL + CLOCK_LAG_MAX, now).await;
 }
@@ -49,18 +49,18 @@ pub async fn end_all_sessions(
     denials: &dyn AccessDenials,
     user: &CustomerId,
     kept: Option<Uuid>,
-    now: Now<'_>,
+    now: TimeSource<'_>,
 ) -> Result<bool, SessionsError> {
     let mut was_any_open = false;
     loop {
         // One call returns a limited number of open sessions.
-        let mut families = credentials.families_of(user, now()).await?;
-        families.retain(|stored| Some(stored.family.id) != kept);
-        if families.is_empty() {
+        let mut sessions = credentials.open_sessions_of(user, now()).await?;
+        sessions.retain(|stored| Some(stored.session.id) != kept);
+        if sessions.is_empty() {
             return Ok(was_any_open);
         }
         was_any_open = true;
-        for stored in families {
+        for stored in sessions {
             end_session(credentials, denials, stored, now).await?;
         }
     }
@@ -70,19 +70,19 @@ pub async fn end_all_sessions(
 pub async fn end_session(
     credentials: &dyn Credentials,
     denials: &dyn AccessDenials,
-    stored: Stored,
-    now: Now<'_>,
+    stored: StoredSession,
+    now: TimeSource<'_>,
 ) -> Result<(), SessionsError> {
-    let id = stored.family.id;
+    let id = stored.session.id;
     deny_access(denials, id, now).await;
     let mut current = Some(stored);
     for _ in 0..SESSION_WRITES_MAX {
         let Some(mut stored) = current else { return Ok(()) };
-        stored.family.revoke(now());
-        if credentials.replace_family(&stored).await? {
+        stored.session.revoke(now());
+        if credentials.replace_session(&stored).await? {
             return Ok(());
         }
-        current = credentials.family(id).await?;
+        current = credentials.session(id).await?;
     }
     Err(SessionsError::Conflict)
 }

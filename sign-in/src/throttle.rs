@@ -106,12 +106,12 @@ impl<K: Hash + Eq> Throttle<K> {
             attempts.in_progress = attempts.in_progress.saturating_sub(1);
         }
         if outcome == Outcome::Right {
-            self.forgive(&key);
+            self.clear_failures(&key);
         }
     }
 
     /// Forgets the failures of a key.
-    pub fn forgive(&mut self, key: &K) {
+    pub fn clear_failures(&mut self, key: &K) {
         if let Some(attempts) = self.attempts.get_mut(key) {
             attempts.failures = 0;
             if attempts.in_progress == 0 {

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use souk_command_api::auth::passwords::{NewAccount, sign_up};
+use souk_configuration::Configuration;
 use souk_domain::Email;
 use souk_domain::text::rules::SHORT_NEEDED;
 use souk_domain::user::event::UserRole;
 use souk_eventsourcing::CorrelationId;
 use souk_sign_in::Password;
 
-use crate::configuration::Configuration;
 use crate::data_folder::holder;
 use crate::embedded::Embedded;
 
@@ -61,7 +61,7 @@ pub async fn run(
     } else {
         let password = Password::typed(text);
         password.check().map_err(|why| anyhow::anyhow!("weak-password: {why}"))?;
-        let name = SHORT_NEEDED.keep(&args.name).context("--name")?;
+        let name = SHORT_NEEDED.trim_and_check(&args.name).context("--name")?;
         let shop = Embedded::start(configuration).await?;
         let role = UserRole::Admin;
         let password = Some(password);

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::configuration::Configuration;
+use souk_configuration::Configuration;
 
 use super::output;
 

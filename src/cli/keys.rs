@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
+use souk_configuration::Configuration;
 use souk_eventsourcing::Clock as _;
 use souk_http::keys::KEYS_FOLDER;
 use souk_http::token_keys::{TokenKeys, rotate};
 use souk_sqlite_person_keys::{MasterKey, Merged};
 
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::data_folder::DataFolder;
 use crate::master_key;
 

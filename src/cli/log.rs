@@ -10,10 +10,10 @@ use anyhow::{Context as _, ensure};
 use clap::Subcommand;
 use indicatif::ProgressBar;
 use serde_json::json;
+use souk_configuration::Configuration;
 use souk_sqlite_log::{BackedUp, Problem};
 use souk_sqlite_read_models::READ_MODELS_FILE;
 
-use crate::configuration::Configuration;
 use crate::data_folder::{DataFolder, LOCK_FILE, require_shop};
 
 use super::output;

@@ -8,9 +8,9 @@ mod events;
 mod import;
 mod keys;
 mod log;
-mod moment;
 mod output;
 mod parked;
+mod position_argument;
 mod replay;
 mod server;
 mod token;
@@ -22,8 +22,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use souk_configuration::{Configuration, Overrides};
 
-use crate::configuration::{Configuration, Overrides};
 use crate::serve::{ServeOptions, serve};
 
 /// Complete backend of an online shop. Without a command, the program runs `souk serve`.

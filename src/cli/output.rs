@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
-use souk_domain::text::{is_hidden, shown};
+use souk_domain::text::{escaped_for_terminal, is_hidden};
 
 /// Prints text lines. Control characters except line breaks are escaped, so the text can't control the
 /// terminal. If the reader has closed the pipe, as `head` does, the program exits with status 0.
@@ -33,7 +33,7 @@ fn print(text: &str) {
 }
 
 /// Prints a text line, unless the output is JSON.
-pub fn line_for_people(json: bool, text: impl std::fmt::Display) {
+pub fn line_unless_json(json: bool, text: impl std::fmt::Display) {
     if !json {
         line(text);
     }
@@ -47,7 +47,7 @@ pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Returns the text with all control characters escaped except line breaks.
 fn harmless(text: &str) -> String {
-    text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
+    text.split('\n').map(escaped_for_terminal).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns the JSON with control characters escaped. In compact JSON they occur only inside strings.

@@ -7,13 +7,13 @@ use anyhow::bail;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use souk_command_api::maintenance::routes::{SkippedEvent, skip_event};
-use souk_domain::text::shown;
+use souk_configuration::Configuration;
+use souk_domain::text::escaped_for_terminal;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, Clock as _, CommandRequest, CorrelationId, Position};
 use souk_sqlite_read_models::Snapshot;
 
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::data_folder::require_shop;
 use crate::embedded::Embedded;
 
@@ -95,13 +95,13 @@ fn list(configuration: &Configuration, as_json: bool) -> anyhow::Result<ExitCode
                 "{} {} {}\n  since {}: {} event(s) waiting, the first at position {} ({} #{})\n  {}",
                 item.owner,
                 item.kind,
-                shown(&item.entity),
+                escaped_for_terminal(&item.entity),
                 item.since,
                 item.waiting,
                 item.position,
-                shown(&item.stream),
+                escaped_for_terminal(&item.stream),
                 item.revision,
-                shown(&item.error)
+                escaped_for_terminal(&item.error)
             ));
         }
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
+use souk_configuration::Configuration;
 use souk_domain::CustomerId;
 use souk_eventsourcing::Clock as _;
 use souk_http::Role;
 use souk_http::identity::{self, Grant};
 
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::data_folder::keys_of;
 
 use super::output;

@@ -82,7 +82,7 @@ pub async fn follow<C: LogConsumer>(
     consumer.step(clock.now(), follower.is_live()).await?;
     loop {
         let now = clock.now();
-        part.set_standing(follower.standing(now), follower.position(), &last_failure);
+        part.set_follower_state(follower.state(now), follower.position(), &last_failure);
         if let Some(subscription) = resting.take_if(|_| follower.begin_read(now).is_some()) {
             reading = Some(Box::pin(read(subscription)));
         }

@@ -75,27 +75,27 @@ pub async fn skips_of(store: &dyn EventStore, owner: &str) -> Result<Vec<Skip>, 
     }
 }
 
-/// Returns the keys that the events of a stream before a revision touch, each key once.
-pub async fn touched(
+/// Returns the keys that the events of a stream before a revision affect, each key once.
+pub async fn affected_keys(
     store: &dyn EventStore,
     stream: &StreamName,
     before: Revision,
     mut keys: impl FnMut(&RecordedEvent) -> Vec<String>,
 ) -> Result<Vec<String>, StoreError> {
-    let mut touched = BTreeSet::new();
+    let mut affected = BTreeSet::new();
     let mut from = Revision::FIRST;
     while from < before {
         let page = store.read_stream(stream, from, PAGE_EVENTS_MAX).await?;
         let Some(last) = page.last() else { break };
         from = last.revision.next();
-        touched.extend(page.iter().filter(|event| event.revision < before).flat_map(&mut keys));
+        affected.extend(page.iter().filter(|event| event.revision < before).flat_map(&mut keys));
     }
-    Ok(touched.into_iter().collect())
+    Ok(affected.into_iter().collect())
 }
 
-/// Finds the first event in a range of positions by which another stream touched one of these keys. Returns
+/// Finds the first event in a range of positions by which another stream affected one of these keys. Returns
 /// the key and the event.
-pub async fn touched_since(
+pub async fn first_event_affecting(
     store: &dyn EventStore,
     stream: &StreamName,
     keys: &BTreeSet<String>,
@@ -122,7 +122,10 @@ pub async fn touched_since(
 }
 
 /// Reads the events at these positions, in order.
-pub async fn at(store: &dyn EventStore, positions: &[Position]) -> Result<Vec<RecordedEvent>, StoreError> {
+pub async fn events_at(
+    store: &dyn EventStore,
+    positions: &[Position],
+) -> Result<Vec<RecordedEvent>, StoreError> {
     let mut events = Vec::with_capacity(positions.len());
     let mut missing = positions.iter().copied().peekable();
     let mut after = Position::START;

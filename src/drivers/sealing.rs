@@ -83,8 +83,8 @@ impl EventStore for SealingStore {
         let mut pending = None;
         if !sealed.is_empty() || !copied.is_empty() {
             pending = Some(self.pending.begin());
-            let keys = self.keys.to_seal(sealed).await.map_err(unavailable)?;
-            let keys = keys.with(self.keys.to_open(copied.clone()).await.map_err(unavailable)?);
+            let keys = self.keys.keys_for_sealing(sealed).await.map_err(unavailable)?;
+            let keys = keys.with(self.keys.keys_for_opening(copied.clone()).await.map_err(unavailable)?);
             let mut erased = HashSet::new();
             for person in copied.into_iter().filter(|person| keys.get(person).is_none()) {
                 if self.keys.is_erased(&person).await.map_err(unavailable)? {

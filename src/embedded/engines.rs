@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use souk_command_api::Accounts;
-use souk_command_api::auth::mailed::Resets;
+use souk_command_api::auth::mailed_tokens::ResetPlaces;
+use souk_command_api::{Accounts, Ports};
+use souk_configuration::{Configuration, IdentityProvider, LimitMode};
 use souk_domain::{AggregatePorts, OpenPort};
 use souk_eventsourcing::{CommandPort, Decider, PersonKeys, Position};
 use souk_http::{EndedSessions, Guard, Keys};
@@ -24,7 +25,6 @@ use tokio::sync::mpsc;
 
 use super::StartError;
 use crate::clock::{SharedClock, SystemClock};
-use crate::configuration::{Configuration, IdentityProvider, Limiting};
 use crate::data_folder::{DataFolder, keys_of, require_no_loss};
 use crate::drivers::SharedStore;
 use crate::drivers::dispatch::{CommandSender, ProviderCalls};
@@ -131,6 +131,7 @@ impl Engines {
         &self,
         progress: &ReadModelProgress,
         head_at_start: Position,
+        ports: &Ports,
     ) -> SweepContext {
         SweepContext {
             reached: progress.reached.clone(),
@@ -140,6 +141,10 @@ impl Engines {
             sealed_appends: self.sealed_appends.clone(),
             people_lock: Arc::default(),
             keys: self.complete.clone(),
+            shop_keys: Arc::clone(&self.keys),
+            payment_timeout: ports.settings.payment_timeout,
+            erased: Arc::clone(&ports.erased),
+            stopping: ports.stopping.clone(),
         }
     }
 
@@ -149,19 +154,19 @@ impl Engines {
         let credentials = SqliteCredentials::open(self.folder.path()).await?;
         let ended_sessions = EndedSessions::default();
         let now = self.clock.now();
-        for family in credentials.revoked_since(now - DENIED).await? {
-            ended_sessions.deny_here(family.id, family.revoked_at.unwrap_or(now) + DENIED, now);
+        for session in credentials.revoked_since(now - DENIED).await? {
+            ended_sessions.deny_here(session.id, session.revoked_at.unwrap_or(now) + DENIED, now);
         }
         let hashing = Hashing::new(configuration.password_cost)?;
         Ok(Accounts {
             credentials: Arc::new(credentials),
             passwords: Arc::new(HashingThread::start(hashing).map_err(StartError::NoThread)?),
             outbox: Arc::new(self.mail.clone()),
-            resets: Resets::default(),
+            resets: ResetPlaces::default(),
             ended_sessions: Arc::new(ended_sessions),
             used_flows: Arc::default(),
             providers: Arc::new(identity_providers(configuration, &self.clock).map_err(StartError::Tls)?),
-            guard: Arc::new(Guard::new(configuration.limits != Limiting::Off, Arc::clone(&self.clock))),
+            guard: Arc::new(Guard::new(configuration.limits != LimitMode::Off, Arc::clone(&self.clock))),
         })
     }
 }

@@ -207,7 +207,7 @@ fn expected(access: Access, kind: Kind, path: &str, is_owned: bool) -> &'static 
     let is_address = path.contains("/addresses/");
     match (access, kind) {
         (_, Refused) => "401",
-        (Access::Anyone | Access::Guest | Access::Signature, _) => "in",
+        (Access::Anyone | Access::OptionalCart | Access::Signature, _) => "in",
         (_, Nobody) | (Access::SignedIn | Access::Staff | Access::Admin, Guest | OtherGuest) => "401",
         (Access::Staff | Access::Admin, Customer | OtherCustomer) | (Access::Admin, Service) => "403",
         (Access::Buyer, OtherGuest | OtherCustomer | Service) if is_owned => "404",

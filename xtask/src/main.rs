@@ -12,7 +12,7 @@ mod crates;
 mod engines;
 mod figures;
 mod fuzz;
-mod made_month;
+mod generated_month;
 mod mutants;
 mod python;
 mod readme;
@@ -62,7 +62,7 @@ enum Command {
     /// Measures the shop against baselines of the same run.
     Bench(bench::BenchOptions),
     /// Generates a month of invoices, `YYYY-MM.csv.gz` and `totals.csv`, in a folder.
-    MadeMonth {
+    GenerateMonth {
         /// Folder to write to; created if missing.
         folder: PathBuf,
         /// Seed of the generator: equal seeds give equal months.
@@ -95,7 +95,7 @@ fn main() -> ExitCode {
         Command::Schemathesis(options) => schemathesis::run(&options),
         Command::Clients(options) => clients::run(&options),
         Command::Bench(options) => bench::run(&options),
-        Command::MadeMonth { folder, seed } => made_month::write(&folder, seed).map(|file| {
+        Command::GenerateMonth { folder, seed } => generated_month::write(&folder, seed).map(|file| {
             println!("{}", file.display());
             true
         }),

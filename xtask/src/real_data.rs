@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
-use crate::{made_month, workspace};
+use crate::{generated_month, workspace};
 
 /// Variable that names the folder with real data.
 pub(crate) const VARIABLE: &str = "SOUK_REAL_DATA";
@@ -62,6 +62,7 @@ pub(crate) fn all_months(scratch: &Path) -> Result<Months> {
 
 fn generate(scratch: &Path, months: u64) -> Result<Months> {
     let folder = |seed: u64| scratch.join(format!("made-{seed}"));
-    let files = (1..=months).map(|seed| made_month::write(&folder(seed), seed)).collect::<Result<_>>()?;
+    let files =
+        (1..=months).map(|seed| generated_month::write(&folder(seed), seed)).collect::<Result<_>>()?;
     Ok(Months { files, described: format!("generated data ({months} months; no real data found)") })
 }

@@ -4,8 +4,8 @@
 //! folder; the terminal shows one line per stage and the failures. The last line of the run counts the checks
 //! that passed and failed: each test is a check, and so is each stage without tests.
 
-mod printed;
 mod stage;
+mod stage_output;
 
 use std::io::{BufRead as _, BufReader, PipeReader, Write as _};
 use std::path::Path;
@@ -17,8 +17,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::workspace;
-use printed::Printed;
 pub(crate) use stage::Stage;
+use stage_output::StageOutput;
 
 /// The time between two lines of progress of a stage.
 const PROGRESS_EVERY: Duration = Duration::from_secs(60);
@@ -38,10 +38,10 @@ pub(crate) struct TestOptions {
 }
 
 /// A finished stage.
-struct Ran {
+struct StageResult {
     stage: Stage,
     took: Duration,
-    printed: Printed,
+    output: StageOutput,
 }
 
 /// Runs the stages. Returns false if one failed.
@@ -58,7 +58,7 @@ pub(crate) fn run(options: &TestOptions) -> Result<bool> {
     Ok(summary(&ran))
 }
 
-fn run_stage(program: &Path, stage: Stage) -> Result<Ran> {
+fn run_stage(program: &Path, stage: Stage) -> Result<StageResult> {
     let folder = workspace::target_folder()?.join("test-run");
     std::fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{stage}.txt"));
@@ -75,7 +75,7 @@ fn run_stage(program: &Path, stage: Stage) -> Result<Ran> {
     // The command holds the writing ends: the pipe would never end.
     drop(command);
     let lines = lines_of(reader);
-    let mut printed = Printed::default();
+    let mut output = StageOutput::default();
     let mut shown_at = Instant::now();
     loop {
         match lines.recv_timeout(ALIVE_CHECK_EVERY) {
@@ -83,7 +83,7 @@ fn run_stage(program: &Path, stage: Stage) -> Result<Ran> {
                 let line = line?;
                 file.write_all(&line)?;
                 file.write_all(b"\n")?;
-                printed.add(&String::from_utf8_lossy(&line));
+                output.add(&String::from_utf8_lossy(&line));
             }
             Err(RecvTimeoutError::Disconnected) => break,
             // A process that the stage started may outlive it and hold the pipe.
@@ -92,16 +92,16 @@ fn run_stage(program: &Path, stage: Stage) -> Result<Ran> {
         }
         if shown_at.elapsed() >= PROGRESS_EVERY {
             shown_at = Instant::now();
-            println!("{:>7.1} min  {}", started.elapsed().as_secs_f64() / 60.0, printed.described());
+            println!("{:>7.1} min  {}", started.elapsed().as_secs_f64() / 60.0, output.described());
             print!("{stage:16}");
             std::io::stdout().flush()?;
         }
     }
-    printed.ended(child.wait()?.success());
-    let ran = Ran { stage, took: started.elapsed(), printed };
+    output.ended(child.wait()?.success());
+    let ran = StageResult { stage, took: started.elapsed(), output };
     println!("{}", ran.verdict());
-    if ran.printed.has_failed() {
-        println!("{}", ran.printed.failure_lines());
+    if ran.output.has_failed() {
+        println!("{}", ran.output.failure_lines());
         println!("whole output: {}", path.display());
     }
     Ok(ran)
@@ -121,26 +121,26 @@ fn lines_of(pipe: PipeReader) -> Receiver<std::io::Result<Vec<u8>>> {
     lines
 }
 
-impl Ran {
+impl StageResult {
     fn verdict(&self) -> String {
-        let verdict = if self.printed.has_failed() { "FAILED" } else { "ok" };
+        let verdict = if self.output.has_failed() { "FAILED" } else { "ok" };
         let minutes = self.took.as_secs_f64() / 60.0;
-        format!("{minutes:>7.1} min  {verdict:6}  {}", self.printed.described())
+        format!("{minutes:>7.1} min  {verdict:6}  {}", self.output.described())
     }
 }
 
-fn summary(ran: &[Ran]) -> bool {
+fn summary(ran: &[StageResult]) -> bool {
     println!("\nstages");
     for ran in ran {
         println!("{:16}{}", ran.stage, ran.verdict());
     }
     let took: Duration = ran.iter().map(|ran| ran.took).sum();
     println!("{:16}{:>7.1} min", "together", took.as_secs_f64() / 60.0);
-    for ran in ran.iter().filter(|ran| ran.printed.has_failed()) {
-        println!("\n{} failed\n{}", ran.stage, ran.printed.failure_lines());
+    for ran in ran.iter().filter(|ran| ran.output.has_failed()) {
+        println!("\n{} failed\n{}", ran.stage, ran.output.failure_lines());
     }
-    let passed: u64 = ran.iter().map(|ran| ran.printed.passed).sum();
-    let failed: u64 = ran.iter().map(|ran| ran.printed.failed).sum();
+    let passed: u64 = ran.iter().map(|ran| ran.output.passed).sum();
+    let failed: u64 = ran.iter().map(|ran| ran.output.failed).sum();
     println!("\n{passed} passed, {failed} failed");
     failed == 0
 }

@@ -15,7 +15,7 @@ use souk_sign_in::{Credentials, IdentityProviders, Outbox, Passwords, SignIn, Si
 use crate::ports::Ports;
 use crate::users::erasure;
 
-use super::mailed::Resets;
+use super::mailed_tokens::ResetPlaces;
 
 /// Largest number of characters of a user agent that are stored.
 const USER_AGENT_CHARS_MAX: usize = 200;
@@ -34,7 +34,7 @@ pub struct Accounts {
     /// Sender of e-mails.
     pub outbox: Arc<dyn Outbox>,
     /// Limit on simultaneous resets of passwords.
-    pub resets: Resets,
+    pub resets: ResetPlaces,
     /// Sessions that have ended, and whose access tokens have not expired yet.
     pub ended_sessions: Arc<EndedSessions>,
     /// Delays for guesses of passwords and order codes.
@@ -44,7 +44,7 @@ pub struct Accounts {
 /// Finds the account that has claimed an e-mail address, by the alias of the address.
 pub async fn by_email(ports: &Ports, hash: &EmailHash) -> Result<Option<(UserId, Account)>, StoreError> {
     let claim = ports.aggregates.claims.load(&Claim::of_email(hash)).await?;
-    let owner = claim.and_then(|claim| claim.state.held.as_ref().map(|held| held.owner.clone()));
+    let owner = claim.and_then(|claim| claim.state.holder.as_ref().map(|holder| holder.owner.clone()));
     // A user is loaded even if there is no claim, so that the time does not reveal whether an account exists.
     let stream = owner.and_then(|owner| StreamName::parse(&owner).ok());
     let stream = stream.unwrap_or_else(|| StreamName::new(User::CATEGORY, "nobody"));
@@ -70,12 +70,12 @@ pub async fn of_user(ports: &Ports, user: UserId) -> Result<Option<Account>, Sto
 
 /// Records a sign-in event. If the user is erased meanwhile, the event is deleted again, even if the client
 /// has disconnected.
-pub async fn note(
+pub async fn record_sign_in(
     ports: &Ports,
     kind: SignInKind,
     user: Option<UserId>,
     email_hash: Option<&EmailHash>,
-    client: &Client<'_>,
+    client: &SignInClient<'_>,
 ) -> Result<(), Problem> {
     let sign_in = SignIn {
         id: ports.clock.new_id(),
@@ -98,14 +98,14 @@ pub async fn note(
 }
 
 /// The client of a request, as sign-in events record it.
-pub struct Client<'a> {
+pub struct SignInClient<'a> {
     /// Caller, with the client address.
     pub caller: &'a Caller,
     /// Header `User-Agent`, cut to 200 characters.
     pub user_agent: Option<String>,
 }
 
-impl<'a> Client<'a> {
+impl<'a> SignInClient<'a> {
     /// Returns the client of a request.
     pub fn of(caller: &'a Caller, headers: &HeaderMap) -> Self {
         let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());

@@ -54,7 +54,7 @@ pub async fn alias_to_claim(ports: &Ports, email: &Email) -> Result<EmailHash, P
 /// `None` if the alias was never claimed.
 async fn is_claimed(ports: &Ports, alias: &EmailHash) -> Result<Option<bool>, Problem> {
     let claim = ports.aggregates.claims.load(&Claim::of_email(alias)).await?;
-    Ok(claim.map(|claim| claim.state.held.is_some()))
+    Ok(claim.map(|claim| claim.state.holder.is_some()))
 }
 
 /// Stores the alias of an account's address with the credentials too, so that the account is found even if

@@ -2,7 +2,7 @@
 
 pub mod accounts;
 pub mod addresses;
-pub mod mailed;
+pub mod mailed_tokens;
 pub mod passwords;
 pub mod providers;
 pub mod request;

@@ -20,8 +20,8 @@ use crate::ports::Ports;
 use crate::rejected::problem;
 use crate::users::erasure;
 
-use super::accounts::{self, Client};
-use super::{addresses, mailed, sessions};
+use super::accounts::{self, SignInClient};
+use super::{addresses, mailed_tokens, sessions};
 
 /// Time after a sign-in during which a user without a password may do what others confirm with their
 /// password. It is much shorter than the lifetime of an access token, which may be stolen.
@@ -125,7 +125,7 @@ pub async fn verify(
     ports: &Ports,
     email: &Email,
     password: Password,
-    client: &Client<'_>,
+    client: &SignInClient<'_>,
 ) -> Result<VerifiedUser, Problem> {
     let hash = addresses::alias_of(ports, email).await?;
     let verified = verify_by_alias(ports, hash.clone(), password, client).await?;
@@ -139,7 +139,7 @@ pub async fn verify_by_alias(
     ports: &Ports,
     hash: EmailHash,
     password: Password,
-    client: &Client<'_>,
+    client: &SignInClient<'_>,
 ) -> Result<VerifiedUser, Problem> {
     let compare = async {
         let account = accounts::by_email(ports, &hash).await?;
@@ -155,7 +155,7 @@ pub async fn verify_by_alias(
         ports.accounts.guard.attempt(&target, client.caller.address, compare, is_right).await?;
     let user = account.as_ref().map(|(user, _)| *user);
     let Some((user, account)) = account.filter(|_| comparison.is_right) else {
-        accounts::note(ports, SignInKind::Failed, user, Some(&hash), client).await?;
+        accounts::record_sign_in(ports, SignInKind::Failed, user, Some(&hash), client).await?;
         return Err(Problem::new("unauthenticated", "e-mail address or password is wrong"));
     };
     let mut phc = stored_phc.unwrap_or_default();
@@ -190,7 +190,7 @@ pub async fn confirm(
     user: UserId,
     password: Password,
     pointer: &str,
-    client: &Client<'_>,
+    client: &SignInClient<'_>,
 ) -> Result<ConfirmedPassword, Problem> {
     let customer = user.customer();
     let target = Target::of_signed_in(client.caller, &customer);
@@ -202,7 +202,7 @@ pub async fn confirm(
     let address = client.caller.address;
     let matching_phc = ports.accounts.guard.attempt(&target, address, compare, Option::is_some).await?;
     let Some(phc) = matching_phc else {
-        accounts::note(ports, SignInKind::Failed, Some(user), None, client).await?;
+        accounts::record_sign_in(ports, SignInKind::Failed, Some(user), None, client).await?;
         return Err(Problem::field(pointer, "wrong-password", "the password is wrong"));
     };
     Ok(ConfirmedPassword { phc })
@@ -218,11 +218,11 @@ pub async fn confirm_by_recent_sign_in(
     if ports.accounts.credentials.password(&user.customer()).await?.is_some() {
         return Err(Problem::field(pointer, "missing-field", "the account has a password: send it"));
     }
-    let family = match caller.session {
-        Some(session) => ports.accounts.credentials.family(session).await?,
+    let session = match caller.session {
+        Some(session) => ports.accounts.credentials.session(session).await?,
         None => None,
     };
-    let opened_at = family.map(|stored| stored.family.opened_at);
+    let opened_at = session.map(|stored| stored.session.opened_at);
     if opened_at.is_some_and(|at| ports.clock.now().duration_since(at) <= RECENT_SIGN_IN_MAX) {
         return Ok(());
     }
@@ -243,7 +243,7 @@ pub async fn change(
 ) -> Result<(), Problem> {
     let phc = ports.accounts.passwords.hash(password).await?;
     let customer = user.customer();
-    let resets = if account.is_proven { ResetsAtChange::Go } else { ResetsAtChange::Stay };
+    let resets = if account.is_proven { ResetsAtChange::Remove } else { ResetsAtChange::Keep };
     run_to_completion(ports, move |ports| async move {
         let credentials = &ports.accounts.credentials;
         if !credentials.change_password(&customer, &confirmed.phc, &phc, resets).await? {
@@ -266,11 +266,11 @@ pub async fn reset(
 ) -> Result<(), Problem> {
     let phc = ports.accounts.passwords.hash(password).await?;
     let customer = user.customer();
-    let links = if account.is_proven { LinksAtReset::Stay } else { LinksAtReset::Go };
+    let links = if account.is_proven { LinksAtReset::Keep } else { LinksAtReset::Remove };
     run_to_completion(ports, move |ports| async move {
         let now = ports.clock.now();
         let owner = ports.accounts.credentials.reset_password(&token, &phc, links, now).await?;
-        owner.filter(|owner| *owner == customer).ok_or_else(mailed::unknown_token)?;
+        owner.filter(|owner| *owner == customer).ok_or_else(mailed_tokens::unknown_token)?;
         after_password_change(&ports, &customer, &account, None).await
     })
     .await
@@ -284,7 +284,7 @@ async fn after_password_change(
     account: &Account,
     kept_session: Option<Uuid>,
 ) -> Result<(), Problem> {
-    ports.accounts.guard.forgive_sign_ins(&account.email_hash);
+    ports.accounts.guard.clear_sign_in_failures(&account.email_hash);
     sessions::end_all(ports, user, kept_session).await?;
     Ok(())
 }

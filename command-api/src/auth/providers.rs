@@ -31,7 +31,7 @@ use utoipa_axum::routes;
 use crate::ports::Ports;
 use crate::users::erasure;
 
-use super::accounts::{self, Client};
+use super::accounts::{self, SignInClient};
 use super::passwords::{self, NewAccount};
 use super::request::{ExchangeRequest, SignedIn};
 use super::return_path::own_path;
@@ -73,8 +73,8 @@ pub struct CallbackQuery {
 
 /// Returns the routes of sign-ins at identity providers.
 pub(crate) fn router() -> ApiRouter<Ports> {
-    let anyone = rules(Access::Anyone).counts_as(RateClass::Auth);
-    let signed_in = rules(Access::SignedIn).counts_as(RateClass::Auth);
+    let anyone = rules(Access::Anyone).counts_as(RateClass::Auth).without_version();
+    let signed_in = rules(Access::SignedIn).counts_as(RateClass::Auth).without_version();
     ApiRouter::new(Side::Command)
         .route(routes!(start), anyone)
         .route(routes!(callback), anyone)
@@ -145,14 +145,14 @@ pub async fn unlink(
     let issuer = ports.accounts.providers.issuer(&provider).ok_or_else(not_found)?;
     match ports.accounts.credentials.unlink(&issuer, &user.customer()).await? {
         UnlinkOutcome::Done => {
-            let client = Client::of(&caller, &headers);
-            accounts::note(&ports, SignInKind::ProviderUnlinked, Some(user), None, &client).await?;
+            let client = SignInClient::of(&caller, &headers);
+            accounts::record_sign_in(&ports, SignInKind::ProviderUnlinked, Some(user), None, &client).await?;
             Ok(StatusCode::NO_CONTENT)
         }
         UnlinkOutcome::NotLinked => {
             Err(Problem::new("not-found", "no identity of this provider is linked to the account"))
         }
-        UnlinkOutcome::LastWay => {
+        UnlinkOutcome::LastSignInMethod => {
             let detail = "it is the only way to sign in to the account; first set a password with \
                           `/api/auth/password/reset`";
             Err(Problem::new("last-way-to-sign-in", detail))
@@ -196,7 +196,7 @@ pub async fn callback(
     let flow = flow.filter(|flow| flow.accepts(callback, ports.clock.now()));
     let flow = flow.filter(|flow| ports.accounts.used_flows.mark_used(flow));
     let Some(flow) = flow else { return Ok((jar, not_started()).into_response()) };
-    let client = Client::of(&caller, &headers);
+    let client = SignInClient::of(&caller, &headers);
     let user = finish_sign_in(&ports, &flow, &query, &write.correlation_id, &client).await;
     let response = match &flow.return_to {
         Some(path) => redirect_to_page(&ports, path, user).await?,
@@ -246,7 +246,7 @@ pub async fn exchange(
     headers: HeaderMap,
     body: StrictJson<ExchangeRequest>,
 ) -> Result<Response, Problem> {
-    let client = Client::of(&caller, &headers);
+    let client = SignInClient::of(&caller, &headers);
     Ok(no_store(Json(sessions::exchange(&ports, &body.value.code.0, &client).await?)))
 }
 
@@ -256,7 +256,7 @@ async fn finish_sign_in(
     flow: &Flow,
     query: &CallbackQuery,
     correlation_id: &CorrelationId,
-    client: &Client<'_>,
+    client: &SignInClient<'_>,
 ) -> Result<(UserId, UserRole), Problem> {
     let Some(code) = query.code.as_deref().filter(|_| query.error.is_none()) else {
         let detail = format!("the identity provider `{}` did not confirm the sign-in", flow.provider);
@@ -264,8 +264,8 @@ async fn finish_sign_in(
     };
     // A sign-out or a new password ends the session. Then a flow that the session started ends too.
     if let Some(session) = flow.session {
-        let stored = ports.accounts.credentials.family(session).await?;
-        if stored.is_none_or(|stored| stored.family.is_over(ports.clock.now())) {
+        let stored = ports.accounts.credentials.session(session).await?;
+        if stored.is_none_or(|stored| stored.session.is_over(ports.clock.now())) {
             return Err(not_started());
         }
     }
@@ -273,7 +273,7 @@ async fn finish_sign_in(
     let identity = ports.accounts.providers.finish(flow, code, &redirect_uri).await;
     let identity = identity.map_err(|why| provider_problem(&flow.provider, &why))?;
     let (user, role) = account_of(ports, flow, &identity, correlation_id, client).await?;
-    accounts::note(ports, SignInKind::SignedIn, Some(user), None, client).await?;
+    accounts::record_sign_in(ports, SignInKind::SignedIn, Some(user), None, client).await?;
     Ok((user, role))
 }
 
@@ -284,7 +284,7 @@ async fn account_of(
     flow: &Flow,
     identity: &Identity,
     correlation_id: &CorrelationId,
-    client: &Client<'_>,
+    client: &SignInClient<'_>,
 ) -> Result<(UserId, UserRole), Problem> {
     let flow_user = flow.user.as_ref().and_then(UserId::of_customer);
     let linked = ports.accounts.credentials.linked_account(&identity.issuer, &identity.subject).await?;
@@ -315,7 +315,7 @@ async fn account_of(
     match accounts::of_user(ports, user).await? {
         Some(account) if account.email_hash == hash => {
             link(ports, identity, user).await?;
-            accounts::note(ports, SignInKind::ProviderLinked, Some(user), None, client).await?;
+            accounts::record_sign_in(ports, SignInKind::ProviderLinked, Some(user), None, client).await?;
             Ok((user, account.role))
         }
         _ => {
@@ -339,7 +339,7 @@ async fn create_account(
     identity: &Identity,
     email: &Email,
     correlation_id: &CorrelationId,
-    client: &Client<'_>,
+    client: &SignInClient<'_>,
 ) -> Result<(UserId, UserRole), Problem> {
     let role = UserRole::Customer;
     let name = name_of(identity, email);
@@ -353,7 +353,7 @@ async fn create_account(
         Ok::<_, Problem>(user)
     });
     let user = task.await.map_err(|error| Problem::internal(&error))??;
-    accounts::note(ports, SignInKind::SignedUp, Some(user), None, client).await?;
+    accounts::record_sign_in(ports, SignInKind::SignedUp, Some(user), None, client).await?;
     Ok((user, role))
 }
 
@@ -364,7 +364,7 @@ fn name_of(identity: &Identity, email: &Email) -> String {
     let is_allowed = |c: &char| !c.is_control() && !is_hidden(*c);
     let name: String = name.trim().chars().filter(is_allowed).take(SHORT_CHARS_MAX).collect();
     let local_part = || email.as_str().split('@').next().unwrap_or_default().to_owned();
-    SHORT_NEEDED.keep(&name).unwrap_or_else(|_| local_part())
+    SHORT_NEEDED.trim_and_check(&name).unwrap_or_else(|_| local_part())
 }
 
 fn provider_problem(provider: &str, why: &ProviderFailed) -> Problem {

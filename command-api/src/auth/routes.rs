@@ -26,24 +26,24 @@ use crate::ports::Ports;
 use crate::rejected::problem;
 use crate::reply::Reply;
 
-use super::accounts::{self, Client};
+use super::accounts::{self, SignInClient};
 use super::passwords::{self, NewAccount};
 use super::request::{
     ChangePasswordRequest, ConfirmResetRequest, LoginRequest, LogoutRequest, RefreshRequest, ResetRequest,
     SignIns, SignUpRequest, SignedIn, Valid, VerifyRequest,
 };
-use super::{mailed, sessions};
+use super::{mailed_tokens, sessions};
 
 /// Name of the list of sign-in events in its cursors.
 const LIST: &str = "sign-ins";
 
 /// Returns the routes of accounts and sessions.
 pub(crate) fn router() -> ApiRouter<Ports> {
-    let anyone = rules(Access::Anyone).counts_as(RateClass::Auth);
-    let signed_in = rules(Access::SignedIn).counts_as(RateClass::Auth);
+    let anyone = rules(Access::Anyone).counts_as(RateClass::Auth).without_version();
+    let signed_in = rules(Access::SignedIn).counts_as(RateClass::Auth).without_version();
     ApiRouter::new(Side::Command)
         .route(routes!(sign_up), anyone)
-        .route(routes!(make_admin), rules(Access::Admin).keyless())
+        .route(routes!(make_admin), rules(Access::Admin).ignores_idempotency_keys())
         .route(routes!(login), anyone)
         .route(routes!(refresh), anyone)
         .route(routes!(logout), anyone)
@@ -53,7 +53,7 @@ pub(crate) fn router() -> ApiRouter<Ports> {
         .route(routes!(confirm_reset), anyone)
         .route(routes!(verify_email), anyone)
         .route(routes!(audit), signed_in)
-        .route(routes!(key_set), Access::Anyone)
+        .route(routes!(key_set), rules(Access::Anyone).without_version())
 }
 
 /// Forbids caches to store a response: it has tokens or data about sign-ins.
@@ -80,8 +80,15 @@ pub async fn sign_up(
     let role = UserRole::Customer;
     let new = NewAccount { email: email.clone(), password: Some(password), name, role, is_verified: false };
     let (user, position) = passwords::sign_up(&ports, new, &write.correlation_id).await?;
-    accounts::note(&ports, SignInKind::SignedUp, Some(user), None, &Client::of(&caller, &headers)).await?;
-    mailed::send(&ports, user, email, Purpose::VerifyEmail, caller.nearest_address()).await;
+    accounts::record_sign_in(
+        &ports,
+        SignInKind::SignedUp,
+        Some(user),
+        None,
+        &SignInClient::of(&caller, &headers),
+    )
+    .await?;
+    mailed_tokens::send(&ports, user, email, Purpose::VerifyEmail, caller.nearest_address()).await;
     let signed_in = sessions::open(&ports, user, role).await?;
     let mut response = no_store((StatusCode::CREATED, Json(signed_in)));
     response.headers_mut().insert(POSITION, HeaderValue::from(position.0));
@@ -114,11 +121,11 @@ pub async fn login(
     headers: HeaderMap,
     body: StrictJson<LoginRequest>,
 ) -> Result<Response, Problem> {
-    let client = Client::of(&caller, &headers);
+    let client = SignInClient::of(&caller, &headers);
     let email = body.value.email.read("/email")?;
     let password = typed_password(body.value.password)?;
     let verified = passwords::verify(&ports, &email, password, &client).await?;
-    accounts::note(&ports, SignInKind::SignedIn, Some(verified.user), None, &client).await?;
+    accounts::record_sign_in(&ports, SignInKind::SignedIn, Some(verified.user), None, &client).await?;
     let signed_in = sessions::open(&ports, verified.user, verified.role).await?;
     // If the password was changed meanwhile, the change may have ended all sessions before this one was
     // opened.
@@ -148,7 +155,7 @@ pub async fn refresh(
     body: StrictJson<RefreshRequest>,
 ) -> Result<Response, Problem> {
     let text = &body.value.refresh_token.0;
-    Ok(no_store(Json(sessions::refresh(&ports, text, &Client::of(&caller, &headers)).await?)))
+    Ok(no_store(Json(sessions::refresh(&ports, text, &SignInClient::of(&caller, &headers)).await?)))
 }
 
 /// Ends a session, or all sessions of the user. Their tokens are refused at once.
@@ -162,7 +169,14 @@ pub async fn logout(
 ) -> Result<StatusCode, Problem> {
     let ended = sessions::end(&ports, &body.value.refresh_token.0, body.value.everywhere).await?;
     if ended.is_some() {
-        accounts::note(&ports, SignInKind::SignedOut, ended, None, &Client::of(&caller, &headers)).await?;
+        accounts::record_sign_in(
+            &ports,
+            SignInKind::SignedOut,
+            ended,
+            None,
+            &SignInClient::of(&caller, &headers),
+        )
+        .await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -186,13 +200,13 @@ pub async fn change_password(
     headers: HeaderMap,
     body: StrictJson<ChangePasswordRequest>,
 ) -> Result<StatusCode, Problem> {
-    let client = Client::of(&caller, &headers);
+    let client = SignInClient::of(&caller, &headers);
     let (user, account) = accounts::of_caller(&ports, &caller).await?;
     let new = passwords::new_password("/new", &body.value.new)?;
     let current = Password::typed(body.value.current.0);
     let confirmed = passwords::confirm(&ports, user, current, "/current", &client).await?;
     passwords::change(&ports, (user, account), confirmed, new, caller.session).await?;
-    accounts::note(&ports, SignInKind::PasswordChanged, Some(user), None, &client).await?;
+    accounts::record_sign_in(&ports, SignInKind::PasswordChanged, Some(user), None, &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -206,7 +220,7 @@ pub async fn reset_password(
     body: StrictJson<ResetRequest>,
 ) -> Result<StatusCode, Problem> {
     let email = body.value.email.read("/email")?;
-    mailed::send_reset(&ports, email, caller.nearest_address()).await?;
+    mailed_tokens::send_reset(&ports, email, caller.nearest_address()).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -223,11 +237,17 @@ pub async fn confirm_reset(
 ) -> Result<StatusCode, Problem> {
     let password = passwords::new_password("/password", &body.value.password)?;
     let token = &body.value.token.0;
-    let (user, account) = mailed::account_of(&ports, token, Purpose::ResetPassword).await?;
+    let (user, account) = mailed_tokens::account_of(&ports, token, Purpose::ResetPassword).await?;
     passwords::reset(&ports, (user, account), OneTimeToken::hash_of(token), password).await?;
     mark_verified(&ports, user, true, &caller, &write).await?;
-    accounts::note(&ports, SignInKind::PasswordReset, Some(user), None, &Client::of(&caller, &headers))
-        .await?;
+    accounts::record_sign_in(
+        &ports,
+        SignInKind::PasswordReset,
+        Some(user),
+        None,
+        &SignInClient::of(&caller, &headers),
+    )
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -249,16 +269,16 @@ pub async fn verify_email(
     let VerifyRequest { token, password } = body.value;
     let token = &token.0;
     let purpose = Purpose::VerifyEmail;
-    let (user, account) = mailed::account_of(&ports, token, purpose).await?;
+    let (user, account) = mailed_tokens::account_of(&ports, token, purpose).await?;
     let mut is_proven = caller.subject.as_ref() == Some(&user.customer());
     if let Some(password) = password.filter(|_| !is_proven) {
-        let client = Client::of(&caller, &headers);
+        let client = SignInClient::of(&caller, &headers);
         passwords::verify_by_alias(&ports, account.email_hash, typed_password(password)?, &client).await?;
         is_proven = true;
     }
     let hash = OneTimeToken::hash_of(token);
     let taken = ports.accounts.credentials.take_one_time(&hash, purpose, ports.clock.now()).await?;
-    taken.ok_or_else(mailed::unknown_token)?;
+    taken.ok_or_else(mailed_tokens::unknown_token)?;
     let position = mark_verified(&ports, user, is_proven, &caller, &write).await?;
     Ok((StatusCode::NO_CONTENT, [(POSITION, HeaderValue::from(position))]).into_response())
 }

@@ -1,6 +1,6 @@
 //! Sessions: opening one, exchanging its refresh tokens, and ending it.
 //!
-//! A session is stored as the [`Family`] of its refresh tokens.
+//! A session is stored as a [`Session`] with the hashes of its refresh tokens.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use souk_domain::user::event::UserRole;
 use souk_domain::{CustomerId, UserId};
 use souk_http::identity::{self, Grant};
 use souk_http::{Problem, Role};
-use souk_sign_in::credentials::Stored;
-use souk_sign_in::session::{ACCESS_TTL, Refused, SecretHash};
+use souk_sign_in::credentials::StoredSession;
+use souk_sign_in::session::{ACCESS_TTL, SecretHash, TokenRefusal};
 use souk_sign_in::session_end::{SESSION_WRITES_MAX, deny_access, end_session};
-use souk_sign_in::{Family, RefreshToken, SessionsError, SignInKind, end_all_sessions};
+use souk_sign_in::{RefreshToken, Session, SessionsError, SignInKind, end_all_sessions};
 use uuid::Uuid;
 
 use crate::ports::Ports;
 use crate::users::erasure;
 
-use super::accounts::{self, Accounts, Client};
+use super::accounts::{self, Accounts, SignInClient};
 use super::request::{SignedIn, TokenType};
 
 /// Opens a session and returns its first tokens.
 pub async fn open(ports: &Ports, user: UserId, role: UserRole) -> Result<SignedIn, Problem> {
     let token = RefreshToken::make(ports.clock.new_id()).map_err(|error| Problem::internal(&error))?;
-    let family = Family::open(token.family, user.customer(), token.hash(), ports.clock.now());
-    store(ports, user, family).await?;
+    let session = Session::open(token.session, user.customer(), token.hash(), ports.clock.now());
+    store(ports, user, session).await?;
     Ok(issue_tokens(ports, user, role, &token))
 }
 
@@ -34,17 +34,17 @@ pub async fn open(ports: &Ports, user: UserId, role: UserRole) -> Result<SignedI
 /// for the first tokens, once, within a minute.
 pub async fn open_by_code(ports: &Ports, user: UserId) -> Result<String, Problem> {
     let code = RefreshToken::make(ports.clock.new_id()).map_err(|error| Problem::internal(&error))?;
-    let family = Family::open_by_code(code.family, user.customer(), code.hash(), ports.clock.now());
-    store(ports, user, family).await?;
+    let session = Session::open_by_code(code.session, user.customer(), code.hash(), ports.clock.now());
+    store(ports, user, session).await?;
     Ok(code.encode(&ports.keys.sign_in_code))
 }
 
 /// Stores a session. If the user is erased meanwhile, the session is deleted again. This happens even if the
 /// client has disconnected.
-async fn store(ports: &Ports, user: UserId, family: Family) -> Result<(), Problem> {
+async fn store(ports: &Ports, user: UserId, session: Session) -> Result<(), Problem> {
     let task_ports = ports.clone();
     let task = tokio::spawn(async move {
-        task_ports.accounts.credentials.open_family(&family).await?;
+        task_ports.accounts.credentials.open_session(&session).await?;
         erasure::delete_if_erased(&task_ports, user).await
     });
     let is_erased = task.await.map_err(|error| Problem::internal(&error))??;
@@ -61,7 +61,7 @@ fn issue_tokens(ports: &Ports, user: UserId, role: UserRole, token: &RefreshToke
         UserRole::Admin => Role::Admin,
     };
     let ttl = Duration::try_from(ACCESS_TTL).unwrap_or_default();
-    let grant = Grant { subject: &user.customer(), role, ttl, session: Some(token.family) };
+    let grant = Grant { subject: &user.customer(), role, ttl, session: Some(token.session) };
     SignedIn {
         id: user.to_string(),
         access_token: identity::issue(&ports.keys, grant, ports.clock.now(), ports.clock.new_id()),
@@ -80,49 +80,49 @@ fn unknown_code_problem() -> Problem {
 }
 
 /// Exchanges a refresh token for new tokens.
-pub async fn refresh(ports: &Ports, text: &str, client: &Client<'_>) -> Result<SignedIn, Problem> {
+pub async fn refresh(ports: &Ports, text: &str, client: &SignInClient<'_>) -> Result<SignedIn, Problem> {
     let token = RefreshToken::decode(text, &ports.keys.refresh).ok_or_else(unknown_token_problem)?;
-    exchange_for_tokens(ports, token, client, Family::refresh, unknown_token_problem).await
+    exchange_for_tokens(ports, token, client, Session::refresh, unknown_token_problem).await
 }
 
 /// Exchanges the code of a sign-in for the first tokens of its session.
-pub async fn exchange(ports: &Ports, text: &str, client: &Client<'_>) -> Result<SignedIn, Problem> {
+pub async fn exchange(ports: &Ports, text: &str, client: &SignInClient<'_>) -> Result<SignedIn, Problem> {
     let code = RefreshToken::decode(text, &ports.keys.sign_in_code).ok_or_else(unknown_code_problem)?;
-    exchange_for_tokens(ports, code, client, Family::exchange, unknown_code_problem).await
+    exchange_for_tokens(ports, code, client, Session::exchange, unknown_code_problem).await
 }
 
 /// Function that exchanges a token or code of a session for the next refresh token. The arguments are the
 /// session, the hash of the token or code, the hash of the next token, and the time.
-type Exchange = fn(&mut Family, SecretHash, SecretHash, Timestamp) -> Result<(), Refused>;
+type Exchange = fn(&mut Session, SecretHash, SecretHash, Timestamp) -> Result<(), TokenRefusal>;
 
 /// Exchanges a refresh token or a code for new tokens. If the token or code is refused because it was used
 /// before, the session ends.
 async fn exchange_for_tokens(
     ports: &Ports,
     token: RefreshToken,
-    client: &Client<'_>,
+    client: &SignInClient<'_>,
     exchange: Exchange,
     unknown: fn() -> Problem,
 ) -> Result<SignedIn, Problem> {
-    let next = RefreshToken::make(token.family).map_err(|error| Problem::internal(&error))?;
+    let next = RefreshToken::make(token.session).map_err(|error| Problem::internal(&error))?;
     for _ in 0..SESSION_WRITES_MAX {
-        let mut stored = find(ports, token.family).await?.ok_or_else(unknown_token_problem)?;
+        let mut stored = find(ports, token.session).await?.ok_or_else(unknown_token_problem)?;
         let now = ports.clock.now();
-        let exchanged = exchange(&mut stored.family, token.hash(), next.hash(), now);
-        if exchanged == Err(Refused::Ended) {
+        let exchanged = exchange(&mut stored.session, token.hash(), next.hash(), now);
+        if exchanged == Err(TokenRefusal::Ended) {
             return Err(unknown());
         }
         // A repeated token may be stolen. The access tokens of the session are refused even before the end of
         // the session is on disk.
         if exchanged.is_err() {
-            deny_access(&*ports.accounts.ended_sessions, token.family, &|| ports.clock.now()).await;
+            deny_access(&*ports.accounts.ended_sessions, token.session, &|| ports.clock.now()).await;
         }
-        if !ports.accounts.credentials.replace_family(&stored).await? {
+        if !ports.accounts.credentials.replace_session(&stored).await? {
             continue;
         }
-        let user = UserId::of_customer(&stored.family.user).ok_or_else(unknown_token_problem)?;
+        let user = UserId::of_customer(&stored.session.user).ok_or_else(unknown_token_problem)?;
         if exchanged.is_err() {
-            accounts::note(ports, SignInKind::TokenReused, Some(user), None, client).await?;
+            accounts::record_sign_in(ports, SignInKind::TokenReused, Some(user), None, client).await?;
             return Err(unknown());
         }
         let loaded = ports.aggregates.users.load(&User::stream(user)).await?;
@@ -137,12 +137,12 @@ async fn exchange_for_tokens(
 /// open.
 pub async fn end(ports: &Ports, text: &str, everywhere: bool) -> Result<Option<UserId>, Problem> {
     let token = RefreshToken::decode(text, &ports.keys.refresh).ok_or_else(unknown_token_problem)?;
-    let stored = find(ports, token.family).await?.ok_or_else(unknown_token_problem)?;
-    let has_ended = stored.family.revoked_at.is_some();
+    let stored = find(ports, token.session).await?.ok_or_else(unknown_token_problem)?;
+    let has_ended = stored.session.revoked_at.is_some();
     if has_ended && !everywhere {
         return Ok(None);
     }
-    let user = stored.family.user.clone();
+    let user = stored.session.user.clone();
     let task_ports = ports.clone();
     let owner = user.clone();
     // Runs in a task, so that it completes even if the client disconnects. The session of the token ends
@@ -150,7 +150,7 @@ pub async fn end(ports: &Ports, text: &str, everywhere: bool) -> Result<Option<U
     let task = tokio::spawn(async move {
         let mut was_any_open = !has_ended;
         if everywhere {
-            was_any_open |= end_all(&task_ports, &owner, Some(stored.family.id)).await?;
+            was_any_open |= end_all(&task_ports, &owner, Some(stored.session.id)).await?;
         }
         if !has_ended {
             revoke(&task_ports, stored).await?;
@@ -171,11 +171,11 @@ pub async fn end_all(ports: &Ports, user: &CustomerId, kept: Option<Uuid>) -> Re
     ended.map_err(sessions_problem)
 }
 
-async fn find(ports: &Ports, family: Uuid) -> Result<Option<Stored>, Problem> {
-    Ok(ports.accounts.credentials.family(family).await?)
+async fn find(ports: &Ports, session: Uuid) -> Result<Option<StoredSession>, Problem> {
+    Ok(ports.accounts.credentials.session(session).await?)
 }
 
-async fn revoke(ports: &Ports, stored: Stored) -> Result<(), Problem> {
+async fn revoke(ports: &Ports, stored: StoredSession) -> Result<(), Problem> {
     let Accounts { credentials, ended_sessions, .. } = &ports.accounts;
     let ended = end_session(&**credentials, &**ended_sessions, stored, &|| ports.clock.now()).await;
     ended.map_err(sessions_problem)

@@ -22,7 +22,7 @@ use souk_http::shapes::WriteResponse;
 use souk_http::{Caller, Problem, StrictJson, cart_token};
 use utoipa_axum::routes;
 
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::rejected::{problem, problem_at};
 use crate::reply::Reply;
@@ -52,7 +52,7 @@ pub async fn merge(
         Problem::field("/cartToken", "unknown-token", "a token that this shop issued is allowed")
     })?;
     let into = CartId::of_customer(&customer);
-    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[], &body.raw);
     let merge = CartMerge { ports: &ports, write: &write, from, into, customer };
     let mut merged = merge.add_lines(None).await?;
     let own_revision = merge.take_lines().await?;
@@ -87,7 +87,7 @@ pub async fn merge(
 /// The merge of a guest's cart into a customer's cart, by one request.
 struct CartMerge<'a> {
     ports: &'a Ports,
-    write: &'a Write<'a>,
+    write: &'a WriteRequest<'a>,
     from: CartId,
     into: CartId,
     customer: CustomerId,
@@ -115,7 +115,7 @@ impl CartMerge<'_> {
     async fn take_lines(&self) -> Result<Option<u64>, Problem> {
         let Self { ports, write, from, into, .. } = self;
         let stream = Cart::stream(*from);
-        let origin = write.origin.step("give away");
+        let origin = write.origin.follow_up("give away");
         for _ in 0..ATTEMPTS_MAX {
             if write.keyed {
                 if let Some(found) = ports.aggregates.carts.find(&stream, &origin).await.map_err(problem)? {

@@ -11,7 +11,7 @@ use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson, cart_token};
 use utoipa_axum::routes;
 
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::rejected::{problem, problem_at};
 use crate::reply::{Reply, send};
@@ -23,10 +23,10 @@ use super::request::{ItemRequest, QuantityRequest};
 /// Returns the routes that write carts.
 pub(crate) fn router() -> ApiRouter<Ports> {
     ApiRouter::new(Side::Command)
-        .route(routes!(add_item), Access::Guest)
-        .route(routes!(change_item), Access::Guest)
-        .route(routes!(remove_item), Access::Guest)
-        .route(routes!(clear), Access::Guest)
+        .route(routes!(add_item), Access::OptionalCart)
+        .route(routes!(change_item), Access::OptionalCart)
+        .route(routes!(remove_item), Access::OptionalCart)
+        .route(routes!(clear), Access::OptionalCart)
 }
 
 fn existing_cart(caller: &Caller) -> Result<CartId, Problem> {
@@ -43,10 +43,10 @@ pub async fn add_item(
     body: StrictJson<ItemRequest>,
 ) -> Result<Response, Problem> {
     let sku = fields::sku(&body.value.sku)?;
-    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[], &body.raw);
     let (cart, is_new) = match cart_of_caller(&caller) {
         Some(cart) => (cart, false),
-        None => (CartId(write.origin.command_id.creates("cart")), true),
+        None => (CartId(write.origin.command_id.derived_id("cart")), true),
     };
     let listed = listing::find(&ports, &sku).await?;
     let command = match listed {
@@ -102,7 +102,7 @@ pub async fn change_item(
     body: StrictJson<QuantityRequest>,
 ) -> Reply {
     let cart = existing_cart(&caller)?;
-    let write = Write::new(&ports, &caller, &headers, &[&item], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&item], &body.raw);
     let (sku, has_line) = read_item(&ports, cart, &item).await?;
     let quantity = body.value.quantity;
     let unit_price = match listing::find(&ports, &sku).await? {
@@ -129,7 +129,7 @@ pub async fn remove_item(
     headers: WriteHeaders,
 ) -> Reply {
     let cart = existing_cart(&caller)?;
-    let write = Write::new(&ports, &caller, &headers, &[&item], &[]);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&item], &[]);
     let (sku, _) = read_item(&ports, cart, &item).await?;
     send(&*ports.aggregates.carts, write.request(Cart::stream(cart), CartCommand::Remove { sku }), &cart)
         .await
@@ -140,6 +140,6 @@ pub async fn remove_item(
     responses((status = 200, body = Written)))]
 pub async fn clear(State(ports): State<Ports>, caller: Caller, headers: WriteHeaders) -> Reply {
     let cart = existing_cart(&caller)?;
-    let write = Write::new(&ports, &caller, &headers, &[], &[]);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[], &[]);
     send(&*ports.aggregates.carts, write.request(Cart::stream(cart), CartCommand::Clear), &cart).await
 }

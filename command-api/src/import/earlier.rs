@@ -44,8 +44,8 @@ impl ProductValues {
         })
     }
 
-    /// Notes the values of a line that was imported.
-    pub fn note(&mut self, line: &ImportLine, number: u64) {
+    /// Records the values of a line that was imported.
+    pub fn record(&mut self, line: &ImportLine, number: u64) {
         for (pointer, value) in line.amendment.product_fields() {
             let earlier = EarlierValue { value: hash(&value), line: number };
             self.fields.entry(hash(&pointer)).or_insert(earlier);
@@ -67,8 +67,8 @@ pub(super) struct SeenSkus {
 }
 
 impl SeenSkus {
-    /// Notes the SKUs of a line. Refuses a SKU that is in an earlier line; then no SKU of the line is noted.
-    pub(super) fn note(&mut self, line: &ImportLine, number: u64) -> Result<(), FieldError> {
+    /// Records the SKUs of a line. If one of them is in an earlier line, refuses it and records none.
+    pub(super) fn record(&mut self, line: &ImportLine, number: u64) -> Result<(), FieldError> {
         let skus = || line.amendment.variants.iter().map(|variant| &variant.sku);
         for (index, sku) in skus().enumerate() {
             if let Some(earlier_line) = self.lines.get(sku) {
@@ -94,7 +94,7 @@ mod tests {
     fn the_error_for_a_conflicting_value_names_the_earlier_line() {
         let mut values = ProductValues::default();
         let first = r#"{"sku":"V1","name":"One","category":"House/Rugs","attributes":{"a":1,"b":null}}"#;
-        values.note(&line(first), 2);
+        values.record(&line(first), 2);
         for (json, place) in [
             (r#"{"sku":"V2","name":"Two"}"#, Some("/name")),
             (r#"{"sku":"V2","category":""}"#, Some("/category")),
@@ -112,11 +112,11 @@ mod tests {
     #[test]
     fn a_sku_in_two_lines_is_refused() {
         let mut seen = SeenSkus::default();
-        seen.note(&line(r#"{"variants":[{"sku":"A"},{"sku":"B"}]}"#), 1).unwrap();
-        let error = seen.note(&line(r#"{"variants":[{"sku":"C"},{"sku":" B "}]}"#), 3).unwrap_err();
+        seen.record(&line(r#"{"variants":[{"sku":"A"},{"sku":"B"}]}"#), 1).unwrap();
+        let error = seen.record(&line(r#"{"variants":[{"sku":"C"},{"sku":" B "}]}"#), 3).unwrap_err();
         assert_eq!((error.pointer.as_str(), error.code), ("/variants/1/sku", "duplicate-sku"));
         assert_eq!(error.detail, "SKU B is already in line 1");
         // No SKU of the refused line was noted.
-        seen.note(&line(r#"{"sku":"C"}"#), 4).unwrap();
+        seen.record(&line(r#"{"sku":"C"}"#), 4).unwrap();
     }
 }

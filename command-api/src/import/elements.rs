@@ -5,7 +5,7 @@
 
 /// The role of a byte in an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum ByteRole {
     /// The byte is between two elements.
     Between,
     /// The byte belongs to an element.
@@ -29,22 +29,22 @@ pub struct Elements {
 
 impl Elements {
     /// Takes the next byte and returns its role.
-    pub fn part(&mut self, byte: u8) -> Part {
+    pub fn role_of(&mut self, byte: u8) -> ByteRole {
         if self.is_in_string {
             self.is_in_string = byte != b'"' || self.is_escaped;
             self.is_escaped = byte == b'\\' && !self.is_escaped;
-            return Part::Element;
+            return ByteRole::Element;
         }
         match byte {
             b',' | b']' if self.depth == 0 => return self.end(byte == b']'),
-            b' ' | b'\t' | b'\r' | b'\n' if !self.is_in_element => return Part::Between,
+            b' ' | b'\t' | b'\r' | b'\n' if !self.is_in_element => return ByteRole::Between,
             b'"' => self.is_in_string = true,
             b'{' | b'[' => self.depth += 1,
             b'}' | b']' => self.depth = self.depth.saturating_sub(1),
             _ => {}
         }
         self.is_in_element = true;
-        Part::Element
+        ByteRole::Element
     }
 
     /// Returns true if the scan is inside an element.
@@ -57,12 +57,12 @@ impl Elements {
         self.depth
     }
 
-    fn end(&mut self, is_array_end: bool) -> Part {
+    fn end(&mut self, is_array_end: bool) -> ByteRole {
         match (std::mem::take(&mut self.is_in_element), is_array_end) {
-            (true, true) => Part::LastElementEnd,
-            (true, false) => Part::ElementEnd,
-            (false, true) => Part::ArrayEnd,
-            (false, false) => Part::Between,
+            (true, true) => ByteRole::LastElementEnd,
+            (true, false) => ByteRole::ElementEnd,
+            (false, true) => ByteRole::ArrayEnd,
+            (false, false) => ByteRole::Between,
         }
     }
 }
@@ -75,10 +75,10 @@ mod tests {
         let mut elements = Elements::default();
         let mut found = vec![String::new()];
         for byte in array.bytes() {
-            match elements.part(byte) {
-                Part::Element => found.last_mut().unwrap().push(char::from(byte)),
-                Part::ElementEnd => found.push(String::new()),
-                Part::Between | Part::LastElementEnd | Part::ArrayEnd => {}
+            match elements.role_of(byte) {
+                ByteRole::Element => found.last_mut().unwrap().push(char::from(byte)),
+                ByteRole::ElementEnd => found.push(String::new()),
+                ByteRole::Between | ByteRole::LastElementEnd | ByteRole::ArrayEnd => {}
             }
         }
         let found: Vec<&str> =

@@ -6,7 +6,7 @@ use souk_domain::text::quoted;
 use souk_http::Problem;
 
 use super::LINES_MAX;
-use super::elements::{Elements, Part};
+use super::elements::{ByteRole, Elements};
 
 /// The byte order mark that some programs write before UTF-8 text.
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -75,19 +75,23 @@ fn split_array(body: &[u8], array_start: usize) -> Result<Vec<BodyLine<'_>>, Pro
     for (at, byte) in body.iter().enumerate() {
         if at >= array_start {
             let is_first = !elements.is_in_element();
-            match elements.part(*byte) {
-                Part::Element if is_first => {
+            match elements.role_of(*byte) {
+                ByteRole::Element if is_first => {
                     begin = at;
                     element = BodyLine { number, column: at - line_begin + 1, bytes: &[] };
                 }
-                Part::Element | Part::Between => {}
-                Part::ElementEnd | Part::LastElementEnd if lines.len() == LINES_MAX => return Err(too_many()),
-                Part::ElementEnd => lines.push(BodyLine { bytes: body[begin..at].trim_ascii(), ..element }),
-                Part::LastElementEnd => {
+                ByteRole::Element | ByteRole::Between => {}
+                ByteRole::ElementEnd | ByteRole::LastElementEnd if lines.len() == LINES_MAX => {
+                    return Err(too_many());
+                }
+                ByteRole::ElementEnd => {
+                    lines.push(BodyLine { bytes: body[begin..at].trim_ascii(), ..element });
+                }
+                ByteRole::LastElementEnd => {
                     lines.push(BodyLine { bytes: body[begin..at].trim_ascii(), ..element });
                     return check_end(&body[at + 1..], lines);
                 }
-                Part::ArrayEnd => return check_end(&body[at + 1..], lines),
+                ByteRole::ArrayEnd => return check_end(&body[at + 1..], lines),
             }
         }
         if *byte == b'\n' {

@@ -8,9 +8,9 @@
 mod changes;
 mod earlier;
 pub mod elements;
+mod import_line;
 mod line;
 mod lines;
-mod one;
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use souk_domain::text::cut;
+use souk_domain::text::truncate;
 use souk_eventsourcing::{Actor, CorrelationId, Position};
 use souk_http::headers::WriteHeaders;
 use souk_http::routes::{Access, ApiRouter, Side, rules};
@@ -35,8 +35,8 @@ pub use earlier::ProductValues;
 pub use line::ImportLine;
 
 use earlier::SeenSkus;
+use import_line::{ImportOptions, LineEffect};
 use lines::BodyLine;
-use one::{ImportOptions, Imported};
 
 /// Largest number of lines in one request.
 pub const LINES_MAX: usize = 2_000;
@@ -112,7 +112,8 @@ pub struct ImportQuery {
 
 /// Returns the route of the import.
 pub(crate) fn router() -> ApiRouter<Ports> {
-    ApiRouter::new(Side::Command).route(routes!(import), rules(Access::Admin).keyless().long_timeout())
+    ApiRouter::new(Side::Command)
+        .route(routes!(import), rules(Access::Admin).ignores_idempotency_keys().long_timeout())
 }
 
 /// Imports products. The body has one JSON object on each line, or is one JSON array of objects. It is in
@@ -178,7 +179,7 @@ async fn import_lines(
     let mut seen = SeenSkus::default();
     for body_line in lines {
         let line = ImportLine::read(body_line.bytes).map_err(|problem| body_line.with_body_place(problem));
-        let line = line.and_then(|line| match seen.note(&line, body_line.number) {
+        let line = line.and_then(|line| match seen.record(&line, body_line.number) {
             Ok(()) => Ok(line),
             Err(error) => Err(line.problem(vec![error])),
         });
@@ -211,7 +212,7 @@ async fn import_lines(
 
 /// The result of a line, before it is converted to the response.
 struct FinishedLine {
-    result: Result<Imported, Problem>,
+    result: Result<LineEffect, Problem>,
     /// Id of the product, if the line was refused because it contradicts an earlier line about that product.
     product: Option<String>,
 }
@@ -229,11 +230,11 @@ async fn import_group(ports: &Ports, group: Group, options: &ImportOptions) -> V
     for ParsedLine { index, number, line } in group.lines {
         let finished = match values.conflict(&line) {
             Some(error) => FinishedLine::refused(line.problem(vec![error]), group.product.clone()),
-            None => FinishedLine { result: one::import(ports, &line, options).await, product: None },
+            None => FinishedLine { result: import_line::import(ports, &line, options).await, product: None },
         };
         // The values of a refused line don't count.
         if finished.result.is_ok() {
-            values.note(&line, number);
+            values.record(&line, number);
         }
         results.push((index, finished));
     }
@@ -242,7 +243,7 @@ async fn import_group(ports: &Ports, group: Group, options: &ImportOptions) -> V
 
 fn line_result(line: u64, finished: FinishedLine) -> LineResult {
     match finished.result {
-        Ok(Imported { outcome, id, changes, other_skus, .. }) => {
+        Ok(LineEffect { outcome, id, changes, other_skus, .. }) => {
             let id = id.map(|id| id.to_string());
             LineResult { line, outcome, id, code: None, reason: None, changes, other_skus }
         }
@@ -251,7 +252,7 @@ fn line_result(line: u64, finished: FinishedLine) -> LineResult {
             outcome: LineOutcome::Refused,
             id: finished.product,
             code: Some(problem.code().to_owned()),
-            reason: Some(cut(problem.detail(), REASON_CHARS_MAX)),
+            reason: Some(truncate(problem.detail(), REASON_CHARS_MAX)),
             changes: Vec::new(),
             other_skus: Vec::new(),
         },
@@ -279,7 +280,7 @@ struct Group {
 /// also a group of its own: its import repeats the lookup and reports the error.
 async fn group_by_product(ports: &Ports, lines: Vec<ParsedLine>) -> Vec<Group> {
     let products = futures_util::stream::iter(lines).map(|line| async move {
-        let product = one::find(ports, &line.line).await.unwrap_or_default();
+        let product = import_line::find(ports, &line.line).await.unwrap_or_default();
         (product.owner.map(|owner| owner.id().to_owned()), line)
     });
     let mut products = products.buffered(CONCURRENT_MAX);

@@ -14,7 +14,7 @@ use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
 
 use crate::fields;
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::rejected::{problem, problem_at};
 use crate::reply::Reply;
@@ -44,7 +44,7 @@ pub async fn set_stock(
 ) -> Reply {
     let (sku, command) = body.value.command()?;
     let pointer = if body.value.on_hand.is_some() { "/onHand" } else { "/change" };
-    let write = Write::new(&ports, &caller, &headers, &[&sku], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&sku], &body.raw);
     let outcome = ports.aggregates.stock.execute(write.request(Stock::stream(&sku), command)).await;
     let outcome = outcome.map_err(|error| problem_at(pointer, error))?;
     Ok(WriteResponse::written(StatusCode::OK, &sku, outcome.revision, outcome.position))
@@ -68,7 +68,7 @@ pub async fn reserve(
     let order = order_ref(&request.order_id)?;
     let expires_at = ports.clock.now() + SignedDuration::from_secs(i64::from(request.expires_in_seconds));
     let command = StockCommand::Reserve { order: order.clone(), quantity: request.quantity, expires_at };
-    let write = Write::new(&ports, &caller, &headers, &[&sku, &order], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&sku, &order], &body.raw);
     let outcome = send_for_reservation(&ports, &write, &sku, &order, command).await?;
     Ok(written(&order, &sku, &outcome))
 }
@@ -85,7 +85,7 @@ pub async fn release(
     let sku = fields::sku(&body.value.sku)?;
     let order = order_ref(&body.value.order_id)?;
     let command = StockCommand::Release { order: order.clone() };
-    let write = Write::new(&ports, &caller, &headers, &[&sku, &order], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&sku, &order], &body.raw);
     let outcome = send_for_reservation(&ports, &write, &sku, &order, command).await?;
     Ok(written(&order, &sku, &outcome))
 }
@@ -102,7 +102,7 @@ pub async fn confirm(
     let sku = fields::sku(&body.value.sku)?;
     let order = order_ref(&body.value.order_id)?;
     let command = StockCommand::Confirm { order: order.clone() };
-    let write = Write::new(&ports, &caller, &headers, &[&sku, &order], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&sku, &order], &body.raw);
     let outcome = send_for_reservation(&ports, &write, &sku, &order, command).await?;
     Ok(written(&order, &sku, &outcome))
 }
@@ -115,7 +115,7 @@ pub async fn confirm(
 /// again. A command about this later reservation gets a new id.
 async fn send_for_reservation(
     ports: &Ports,
-    write: &Write<'_>,
+    write: &WriteRequest<'_>,
     sku: &Sku,
     order: &OrderRef,
     command: StockCommand,

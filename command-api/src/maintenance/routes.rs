@@ -13,7 +13,7 @@ use souk_http::shapes::read_text;
 use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
 
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::rejected::problem;
 
@@ -28,14 +28,14 @@ const BUILDS_MAX: usize = 100;
 const OWNER: TextRule = TextRule::line(1, 64);
 /// Rule for the name of an entity: a key of a read model, an instance of a process, or a stream. The text is
 /// not trimmed, because a key may begin with a space.
-const ENTITY: TextRule = TextRule::foreign(STREAM_NAME_BYTES_MAX);
+const ENTITY: TextRule = TextRule::external(STREAM_NAME_BYTES_MAX);
 
 /// Returns the routes for maintenance.
 pub(crate) fn router() -> ApiRouter<Ports> {
     ApiRouter::new(Side::Command)
-        .route(routes!(retry), rules(Access::Admin).keyless())
-        .route(routes!(skip), Access::Admin)
-        .route(routes!(switch), rules(Access::Admin).keyless().long_timeout())
+        .route(routes!(retry), rules(Access::Admin).ignores_idempotency_keys())
+        .route(routes!(skip), rules(Access::Admin).without_revision())
+        .route(routes!(switch), rules(Access::Admin).ignores_idempotency_keys().long_timeout())
 }
 
 fn maintenance_problem(error: MaintenanceError) -> Problem {
@@ -80,7 +80,7 @@ pub async fn skip(
     let owner = read_text("/owner", &owner, &OWNER)?;
     let entity = read_text("/entity", &entity, &ENTITY)?;
     let position = position.as_deref().map(read_position).transpose()?;
-    let write = Write::new(&ports, &caller, &headers, &[&owner, &entity], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&owner, &entity], &body.raw);
     let request = |stream, command| write.request(stream, command);
     let skipped = SkippedEvent { owner: &owner, entity: &entity, position, reason };
     let events = skip_event(&ports, skipped, request).await?;
@@ -137,16 +137,16 @@ pub async fn skip_event(
 /// Returns the skip of the event that a parked entity can't apply. Returns a problem if a skip can't help: if
 /// a process wrote the event itself, or if the row can't be read.
 fn skip_of(parked: &Parked) -> Result<Skip, Problem> {
-    let poison = &parked.poison;
-    if !poison.can_be_skipped {
-        let detail = format!("{poison}; this can't be skipped: fix the program, or rebuild the read model");
+    let failure = &parked.failure;
+    if !failure.can_be_skipped {
+        let detail = format!("{failure}; this can't be skipped: fix the program, or rebuild the read model");
         return Err(Problem::new("still-parked", detail));
     }
-    let key = match &poison.entity {
+    let key = match &failure.entity {
         Entity::Key(key) => Some(key.clone()),
         Entity::Stream(_) => None,
     };
-    Ok(Skip { stream: poison.stream.clone(), revision: poison.revision, key })
+    Ok(Skip { stream: failure.stream.clone(), revision: failure.revision, key })
 }
 
 /// Makes new builds of read models live, all at once. For admins.

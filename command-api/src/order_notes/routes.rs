@@ -15,7 +15,7 @@ use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
 
 use crate::orders::access::load_order;
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::rejected::problem;
 use crate::reply::{Reply, send};
@@ -47,9 +47,9 @@ pub async fn write(
     let text = read_text("/text", &body.value.text, &NOTE)?;
     let author = author(&caller)?;
     let (order, loaded) = load_order(&ports, &caller, &id).await?;
-    let request = Write::new(&ports, &caller, &headers, &[&order], &body.raw);
+    let request = WriteRequest::new(&ports, &caller, &headers, &[&order], &body.raw);
     let sealed = personal(&ports, order, &loaded.state, &request.origin, text.clone()).await?;
-    let note = NoteId(request.origin.command_id.creates("note"));
+    let note = NoteId(request.origin.command_id.derived_id("note"));
     let command = OrderNotesCommand::Write { author, text: sealed };
     let command = request.request(OrderNotes::stream(order), command);
     let response = send(&*ports.aggregates.order_notes, command, &note).await?;
@@ -73,7 +73,7 @@ pub async fn rewrite(
     let author = author(&caller)?;
     let (order, loaded) = load_order(&ports, &caller, &id).await?;
     let note = note_id(&note)?;
-    let request = Write::new(&ports, &caller, &headers, &[&order, &note], &body.raw);
+    let request = WriteRequest::new(&ports, &caller, &headers, &[&order, &note], &body.raw);
     let equal = equal_text(&ports, order, note, &text).await?;
     let sealed = personal(&ports, order, &loaded.state, &request.origin, text.clone()).await?;
     let command = OrderNotesCommand::Rewrite { note, author, text: sealed, equal };
@@ -95,7 +95,7 @@ pub async fn remove(
 ) -> Reply {
     let (order, _) = load_order(&ports, &caller, &id).await?;
     let note = note_id(&note)?;
-    let request = Write::new(&ports, &caller, &headers, &[&order, &note], &[]);
+    let request = WriteRequest::new(&ports, &caller, &headers, &[&order, &note], &[]);
     let command = OrderNotesCommand::Remove { note };
     send(&*ports.aggregates.order_notes, request.request(OrderNotes::stream(order), command), &note).await
 }
@@ -118,7 +118,7 @@ async fn equal_text(
     let loaded = ports.aggregates.order_notes.load(&OrderNotes::stream(order)).await?;
     let stored = loaded.as_ref().and_then(|loaded| loaded.state.text(note));
     let Some(stored) = stored else { return Ok(None) };
-    let keys = ports.people.to_open(vec![stored.person().clone()]).await?;
+    let keys = ports.people.keys_for_opening(vec![stored.person().clone()]).await?;
     let is_equal = stored.reveal(&keys).is_some_and(|stored| stored == text);
     Ok(is_equal.then(|| stored.clone()))
 }
@@ -173,7 +173,7 @@ pub async fn reseal_if_moved(
     }
     let text = Personal::new(person.clone(), "text", text);
     let command = OrderNotesCommand::Reseal { note, stored: stored.clone(), text };
-    let request = CommandRequest::new(stream, command, origin.step("reseal"));
+    let request = CommandRequest::new(stream, command, origin.follow_up("reseal"));
     ports.aggregates.order_notes.execute(request).await.map_err(problem)?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 use jiff::SignedDuration;
 use souk_domain::limits::LINES_MAX;
 use souk_domain::order::Draft;
-use souk_domain::order::draft::Parts;
+use souk_domain::order::draft::DraftFields;
 use souk_domain::order::event::OrderLine;
 use souk_domain::text::rules::PAYMENT_TOKEN;
 use souk_domain::{Address, CartId, CustomerId, Email, FieldError, OrderId, Sku};
@@ -122,9 +122,18 @@ pub fn draft(
     let timeout = i64::try_from(ports.settings.payment_timeout.as_secs()).unwrap_or(i64::MAX);
     let Buyer { customer, email } = buyer;
     let pay_by = placed_at + SignedDuration::from_secs(timeout);
-    let parts =
-        Parts { order, customer, cart, email, shipping_address, lines, payment_token, placed_at, pay_by };
-    Draft::assemble(parts).map_err(Problem::fields)
+    let fields = DraftFields {
+        order,
+        customer,
+        cart,
+        email,
+        shipping_address,
+        lines,
+        payment_token,
+        placed_at,
+        pay_by,
+    };
+    Draft::assemble(fields).map_err(Problem::fields)
 }
 
 /// Reads the explicit lines of a request. They get current prices, unless an admin sets other ones.

@@ -22,7 +22,7 @@ pub async fn require_address(ports: &Ports, id: &str) -> Result<(), Problem> {
         return Err(problem(CommandError::Rejected(OrderRejection::AddressErased)));
     }
     let Some(address) = last_address(ports, order).await? else { return Ok(()) };
-    let keys = ports.people.to_open(vec![address.person().clone()]).await?;
+    let keys = ports.people.keys_for_opening(vec![address.person().clone()]).await?;
     if address.reveal(&keys).is_some() {
         return Ok(());
     }

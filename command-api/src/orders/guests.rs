@@ -13,13 +13,17 @@ use souk_http::shapes::{LookupShape, POSITION};
 use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
 
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::{GuestOrder, Ports};
 use crate::users::erasure;
 
 /// Returns the route that erases guests.
 pub(crate) fn router() -> ApiRouter<Ports> {
-    let erasure_rules = rules(Access::Anyone).counts_as(RateClass::Auth).keyed().hides_other_owners();
+    let erasure_rules = rules(Access::Anyone)
+        .counts_as(RateClass::Auth)
+        .takes_idempotency_keys()
+        .without_revision()
+        .hides_other_owners();
     ApiRouter::new(Side::Command).route(routes!(erase), erasure_rules)
 }
 
@@ -35,8 +39,13 @@ pub async fn erase(
 ) -> Result<Response, Problem> {
     let (code, email) = body.value.read()?;
     let target = Target::Order(code.clone());
-    let write =
-        Write::of_guest(&ports, &caller, &headers, &[code.as_bytes(), email.as_str().as_bytes()], &body.raw);
+    let write = WriteRequest::of_guest(
+        &ports,
+        &caller,
+        &headers,
+        &[code.as_bytes(), email.as_str().as_bytes()],
+        &body.raw,
+    );
     let find = async {
         let candidates = ports.finder.by_code(&code).await?;
         if let Some(position) = earlier_position(&ports, &candidates, &write).await? {
@@ -65,7 +74,7 @@ enum Guest {
 async fn earlier_position(
     ports: &Ports,
     candidates: &[GuestOrder],
-    write: &Write<'_>,
+    write: &WriteRequest<'_>,
 ) -> Result<Option<Position>, Problem> {
     if write.keyed {
         for candidate in candidates {
@@ -85,7 +94,7 @@ async fn order_of_guest(
     email: &Email,
 ) -> Result<Option<OrderId>, Problem> {
     let sealed = candidates.iter().filter_map(|candidate| candidate.email.as_ref());
-    let keys = ports.people.to_open(sealed.map(|email| email.person().clone()).collect()).await?;
+    let keys = ports.people.keys_for_opening(sealed.map(|email| email.person().clone()).collect()).await?;
     let has_email = |candidate: &GuestOrder| {
         let order_email = candidate.email.as_ref().and_then(|email| email.reveal(&keys));
         order_email.is_some_and(|order_email| order_email == email.as_str())

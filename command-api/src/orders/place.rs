@@ -15,7 +15,7 @@ use souk_http::{Caller, Problem};
 
 use crate::cart::lookup::cart_of_caller;
 use crate::listing;
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::rejected::problem;
 
@@ -32,7 +32,7 @@ pub struct Placement<'a> {
     /// Caller that places the order.
     pub caller: &'a Caller,
     /// Origin and idempotency key of the request.
-    pub write: &'a Write<'a>,
+    pub write: &'a WriteRequest<'a>,
     /// Body of the request.
     pub request: &'a OrderRequest,
     /// Id that the order gets, unless the request means an earlier order.
@@ -89,7 +89,7 @@ pub async fn place(placement: &Placement<'_>) -> Result<PlacedOrder, Problem> {
 /// Returns the id of the order that a request creates. An order of explicit lines and an order of a cart have
 /// different ids, so that an idempotency key that is used for both can't mix them up.
 pub fn order_id(command: CommandId, is_from_cart: bool) -> OrderId {
-    OrderId(command.creates(if is_from_cart { "order from a cart" } else { "order" }))
+    OrderId(command.derived_id(if is_from_cart { "order from a cart" } else { "order" }))
 }
 
 /// Finds the order of an earlier request under the same idempotency key.
@@ -107,7 +107,7 @@ async fn placed_before(placement: &Placement<'_>) -> Result<Option<PlacedOrder>,
     match cart_of_caller(placement.caller) {
         Some(cart) => {
             let ordered = ordered_from(placement, cart).await?;
-            let placed = |ordered: Ordered| PlacedOrder {
+            let placed = |ordered: OrderFromCart| PlacedOrder {
                 order: ordered.order,
                 position: ordered.position,
                 price_changes: ordered.draft.as_ref().map(PriceChange::of).unwrap_or_default(),
@@ -119,7 +119,7 @@ async fn placed_before(placement: &Placement<'_>) -> Result<Option<PlacedOrder>,
 }
 
 /// The order that this request got from a cart, as an event of the cart records it.
-struct Ordered {
+struct OrderFromCart {
     order: OrderId,
     position: Position,
     /// Event of the cart that names the order.
@@ -129,7 +129,7 @@ struct Ordered {
 }
 
 /// Finds the event that this request left on the cart, and the order that it names.
-async fn ordered_from(placement: &Placement<'_>, cart: CartId) -> Result<Option<Ordered>, Problem> {
+async fn ordered_from(placement: &Placement<'_>, cart: CartId) -> Result<Option<OrderFromCart>, Problem> {
     let found = placement
         .ports
         .aggregates
@@ -143,10 +143,10 @@ async fn ordered_from(placement: &Placement<'_>, cart: CartId) -> Result<Option<
     Ok(match found.first.decode().map_err(|error| Problem::internal(&error))? {
         CartEvent::CheckedOut(checked_out) => {
             let draft = checked_out.draft;
-            Some(Ordered { order: draft.order, position, event, draft: Some(draft) })
+            Some(OrderFromCart { order: draft.order, position, event, draft: Some(draft) })
         }
         CartEvent::OrderRecalled(recalled) => {
-            Some(Ordered { order: recalled.order, position, event, draft: None })
+            Some(OrderFromCart { order: recalled.order, position, event, draft: None })
         }
         _ => None,
     })

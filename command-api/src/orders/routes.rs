@@ -17,7 +17,7 @@ use souk_http::shapes::{AddressShape, WriteResponse, read_text};
 use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
 
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::rejected::problem;
 use crate::reply::Reply;
@@ -37,15 +37,15 @@ const ONLY_SHIPMENT: &str = "1";
 /// Returns the routes that write orders.
 pub(crate) fn router() -> ApiRouter<Ports> {
     ApiRouter::new(Side::Command)
-        .route(routes!(place), Access::Buyer)
+        .route(routes!(place), rules(Access::Buyer).without_revision().with_wait())
         .route(routes!(cancel), Access::Buyer)
-        .route(routes!(confirm), rules(Access::Admin).fieldless())
+        .route(routes!(confirm), rules(Access::Admin).without_fields())
         .route(routes!(ship), Access::Admin)
         .route(routes!(correct_shipment), Access::Admin)
-        .route(routes!(deliver), rules(Access::Admin).fieldless())
+        .route(routes!(deliver), rules(Access::Admin).without_fields())
         .route(routes!(take_back), Access::Admin)
         .route(routes!(change_address), Access::Admin)
-        .route(routes!(run_timers), rules(Access::Admin).fieldless().keyless())
+        .route(routes!(run_timers), rules(Access::Admin).without_fields().ignores_idempotency_keys())
 }
 
 /// Places an order. The response is 202 at once. With `Prefer: wait=10` the request waits up to 10 seconds,
@@ -69,7 +69,7 @@ pub async fn place(
         return Err(Problem::field("/lines", "ambiguous", "send either `\"cart\": true` or `lines`"));
     }
     assemble::check_count(request.lines.len())?;
-    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[], &body.raw);
     let order = place::order_id(write.origin.command_id, request.cart);
     let mut watch = headers.wait.map(|_| ports.settled.watch(order));
     let placement = Placement { ports: &ports, caller: &caller, write: &write, request: &request, order };
@@ -163,7 +163,7 @@ async fn send_to_order(
     command: OrderCommand,
 ) -> Reply<OrderWritten> {
     let (order, _) = load_order(ports, caller, id).await?;
-    let write = Write::with_ids_last(ports, caller, headers, &[&order], body);
+    let write = WriteRequest::with_ids_last(ports, caller, headers, &[&order], body);
     let outcome = ports
         .aggregates
         .orders
@@ -325,7 +325,7 @@ async fn record_erasure(
     if let Some(person) = loaded.as_ref().and_then(|loaded| loaded.state.person())
         && ports.people.is_erased(person).await?
     {
-        let write = Write::with_ids_last(ports, caller, headers, &[], body);
+        let write = WriteRequest::with_ids_last(ports, caller, headers, &[], body);
         erasure::erase_order(ports, order, person, &write.origin).await?;
     }
     Ok(())

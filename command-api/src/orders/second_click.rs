@@ -57,7 +57,7 @@ async fn recent_order(
     };
     let Some(draft) = draft else { return Ok(None) };
     let person = Draft::person_of(draft.order, draft.customer.as_ref());
-    let keys = ports.people.to_open(vec![person]).await?;
+    let keys = ports.people.keys_for_opening(vec![person]).await?;
     let is_equal_request = buyer.is_buyer_of(&draft, &keys) && texts.are_same_as(&draft, &keys);
     Ok(is_equal_request.then_some(order))
 }

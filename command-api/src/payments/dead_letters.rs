@@ -15,7 +15,7 @@ use souk_http::shapes::{WriteResponse, Written, read_text};
 use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
 
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::rejected::problem;
 use crate::reply::{Reply, send};
@@ -25,7 +25,7 @@ use super::request::DeadLetterSkipRequest;
 /// Returns the routes that handle dead letters.
 pub(crate) fn router() -> ApiRouter<Ports> {
     ApiRouter::new(Side::Command)
-        .route(routes!(requeue), rules(Access::Admin).fieldless())
+        .route(routes!(requeue), rules(Access::Admin).without_fields())
         .route(routes!(skip), Access::Admin)
 }
 
@@ -43,7 +43,7 @@ pub async fn requeue(
     _: NoBody,
 ) -> Reply {
     let (debt, payment) = find(&ports, &id).await?;
-    let write = Write::with_ids_last(&ports, &caller, &headers, &[&debt], &[]);
+    let write = WriteRequest::with_ids_last(&ports, &caller, &headers, &[&debt], &[]);
     let request = write.request(Payment::stream(payment), PaymentCommand::RetryDebt { debt });
     let outcome = ports.aggregates.payments.execute(request).await.map_err(problem)?;
     if outcome.completion == Completion::Appended {
@@ -67,7 +67,7 @@ pub async fn skip(
 ) -> Reply {
     let reason = read_text("/reason", &body.value.reason, &REASON_NEEDED)?;
     let (debt, payment) = find(&ports, &id).await?;
-    let write = Write::with_ids_last(&ports, &caller, &headers, &[&debt], &body.raw);
+    let write = WriteRequest::with_ids_last(&ports, &caller, &headers, &[&debt], &body.raw);
     let command = if body.value.withdrawn {
         PaymentCommand::WithdrawDebt { debt, reason }
     } else {

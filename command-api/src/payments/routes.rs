@@ -8,13 +8,13 @@ use souk_domain::text::rules::{PAYMENT_TOKEN, REASON};
 use souk_domain::{PaymentId, PersonalText, RefundId};
 use souk_eventsourcing::CommandError;
 use souk_http::headers::WriteHeaders;
-use souk_http::routes::{Access, ApiRouter, Side};
+use souk_http::routes::{Access, ApiRouter, Side, rules};
 use souk_http::shapes::{WriteResponse, Written, read_text};
 use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
 
 use crate::orders::access::load_order;
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::rejected::problem;
 use crate::reply::Reply;
@@ -23,7 +23,9 @@ use super::request::{IntentRequest, RefundRequest};
 
 /// Returns the routes that write payments.
 pub(crate) fn router() -> ApiRouter<Ports> {
-    ApiRouter::new(Side::Command).route(routes!(request), Access::Buyer).route(routes!(refund), Access::Admin)
+    ApiRouter::new(Side::Command)
+        .route(routes!(request), rules(Access::Buyer).without_revision())
+        .route(routes!(refund), Access::Admin)
 }
 
 /// Starts an attempt to pay an order that waits for payment.
@@ -38,7 +40,7 @@ pub async fn request(
     let token = read_text("/token", &body.value.token, &PAYMENT_TOKEN)?;
     let (order, loaded) = load_order(&ports, &caller, &body.value.order_id).await?;
     let payment = PaymentId::of(order);
-    let write = Write::new(&ports, &caller, &headers, &[&order], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&order], &body.raw);
     let (Some(amount), Some(status)) = (loaded.state.total(), loaded.state.status()) else {
         return Err(Problem::new("not-found", "there is no such order"));
     };
@@ -86,8 +88,8 @@ pub async fn refund(
         Some(amount) => Some(amount.read("/amount").map_err(|error| Problem::fields(vec![error]))?),
         None => None,
     };
-    let write = Write::with_ids_last(&ports, &caller, &headers, &[&payment], &body.raw);
-    let refund = RefundId(write.origin.command_id.creates("refund"));
+    let write = WriteRequest::with_ids_last(&ports, &caller, &headers, &[&payment], &body.raw);
+    let refund = RefundId(write.origin.command_id.derived_id("refund"));
     let command = PaymentCommand::Refund { refund, amount, capped: false, reason };
     let outcome = ports
         .aggregates

@@ -36,7 +36,8 @@ const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// Returns the route of the webhook.
 pub(crate) fn router() -> ApiRouter<Ports> {
-    let webhook_rules = rules(Access::Signature).small_body().counts_as(RateClass::Unlimited);
+    let webhook_rules =
+        rules(Access::Signature).small_body().counts_as(RateClass::Unlimited).without_version();
     ApiRouter::new(Side::Command).route(routes!(webhook), webhook_rules)
 }
 

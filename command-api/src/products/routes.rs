@@ -5,12 +5,12 @@ use axum::http::StatusCode;
 use souk_domain::ProductId;
 use souk_domain::product::{Product, ProductCommand};
 use souk_http::headers::WriteHeaders;
-use souk_http::routes::{Access, ApiRouter, Side};
+use souk_http::routes::{Access, ApiRouter, Side, rules};
 use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson};
 use utoipa_axum::routes;
 
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::reply::Reply;
 
@@ -26,10 +26,10 @@ pub async fn create(
     headers: WriteHeaders,
     body: StrictJson<ProductRequest>,
 ) -> Reply {
-    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[], &body.raw);
     let is_short = body.value.sku.is_some();
     let content = body.value.content().map_err(Problem::fields)?;
-    let id = ProductId(write.origin.command_id.creates("product"));
+    let id = ProductId(write.origin.command_id.derived_id("product"));
     let request = write.request(Product::stream(id), ProductCommand::Create { content, epoch: 0 }).creating();
     let (outcome, position) =
         write_product(&ports, request).await.map_err(|problem| with_request_pointers(problem, is_short))?;
@@ -48,7 +48,7 @@ pub async fn replace(
     body: StrictJson<ProductRequest>,
 ) -> Reply {
     let id = product_id(&id)?;
-    let write = Write::new(&ports, &caller, &headers, &[&id], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&id], &body.raw);
     let is_short = body.value.sku.is_some();
     let content = body.value.content().map_err(Problem::fields)?;
     let request = write.request(Product::stream(id), ProductCommand::Replace { content, epoch: 0 });
@@ -68,7 +68,7 @@ pub async fn withdraw(
     headers: WriteHeaders,
 ) -> Reply {
     let id = product_id(&id)?;
-    let write = Write::new(&ports, &caller, &headers, &[&id], &[]);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&id], &[]);
     let request = write.request(Product::stream(id), ProductCommand::Withdraw);
     let (outcome, position) = write_product(&ports, request).await?;
     Ok(WriteResponse::written(StatusCode::OK, &id, outcome.revision, position))
@@ -83,7 +83,7 @@ fn with_request_pointers(problem: Problem, is_short: bool) -> Problem {
 /// Returns the routes that write products.
 pub(crate) fn router() -> ApiRouter<Ports> {
     ApiRouter::new(Side::Command)
-        .route(routes!(create), Access::Admin)
+        .route(routes!(create), rules(Access::Admin).without_revision())
         .route(routes!(replace), Access::Admin)
         .route(routes!(withdraw), Access::Admin)
 }

@@ -152,7 +152,8 @@ pub async fn new_skus<'a>(
     let new: Vec<(usize, &'a Sku)> = indexed.filter(|(_, sku)| before.variant(sku).is_none()).collect();
     for (index, sku) in &new {
         let claim = ports.aggregates.claims.load(&Claim::of_sku(sku)).await?;
-        if claim.is_some_and(|claim| claim.state.held.as_ref().is_some_and(|held| held.owner != owner)) {
+        if claim.is_some_and(|claim| claim.state.holder.as_ref().is_some_and(|holder| holder.owner != owner))
+        {
             return Err(sku_taken(sku, *index));
         }
     }

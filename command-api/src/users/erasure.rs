@@ -26,7 +26,10 @@ pub async fn erase_customer(
     origin: &Origin,
 ) -> Result<Option<Position>, Problem> {
     let erased = erasure::erase_customer(&ports.shop(), customer, origin).await;
-    ports.erased.notify_one();
+    // While the person has a key, they are not erased, and the sweep has nothing to do.
+    if !matches!(erased, Err(ErasureError::KeyNotDestroyed(_))) {
+        ports.erased.notify_one();
+    }
     erased.map_err(erasure_problem)
 }
 
@@ -37,7 +40,7 @@ pub async fn is_known(ports: &Ports, customer: &CustomerId) -> Result<bool, Prob
     if ports.people.is_erased(&person).await? {
         return Ok(true);
     }
-    if ports.people.to_open(vec![person.clone()]).await?.get(&person).is_some() {
+    if ports.people.keys_for_opening(vec![person.clone()]).await?.get(&person).is_some() {
         return Ok(true);
     }
     if let Some(user) = UserId::of_customer(customer)
@@ -55,7 +58,7 @@ pub async fn is_known(ports: &Ports, customer: &CustomerId) -> Result<bool, Prob
 /// have deleted the credentials and the mail before this was stored. The sweep of erasures repeats the other
 /// steps; it is woken first, since the client may disconnect during the deletions.
 pub async fn delete_if_erased(ports: &Ports, user: UserId) -> Result<bool, Problem> {
-    if !erasure::unsettle_if_erased(&ports.shop(), user).await.map_err(erasure_problem)? {
+    if !erasure::reopen_erasure_if_erased(&ports.shop(), user).await.map_err(erasure_problem)? {
         return Ok(false);
     }
     ports.erased.notify_one();
@@ -93,9 +96,13 @@ pub async fn erase_guest(ports: &Ports, order: OrderId, origin: &Origin) -> Resu
     let origin = origin.clone();
     let task = tokio::spawn(async move {
         let erased = erasure::erase_guest(&task_ports.shop(), order, &origin).await;
-        task_ports.erased.notify_one();
-        if let Err(ErasureError::Keys(_)) = &erased {
-            tokio::spawn(destroy_key(task_ports, order.guest()));
+        match &erased {
+            Ok(Some(_)) => task_ports.erased.notify_one(),
+            Err(ErasureError::KeyNotDestroyed(_)) => {
+                tokio::spawn(destroy_key(task_ports, order.guest()));
+            }
+            // No guest is erased, so the sweep has nothing to do.
+            Ok(None) | Err(_) => {}
         }
         erased
     });
@@ -126,7 +133,7 @@ async fn destroy_key(ports: Ports, person: Person) {
 /// Returns the problem for an erasure that failed.
 fn erasure_problem(error: ErasureError) -> Problem {
     match error {
-        ErasureError::Keys(error) => error.into(),
+        ErasureError::KeyNotDestroyed(error) | ErasureError::Keys(error) => error.into(),
         ErasureError::Log(error) => error.into(),
         ErasureError::Credentials(error) => error.into(),
         ErasureError::Sessions(error) => sessions_problem(error),

@@ -15,9 +15,9 @@ use souk_http::{Caller, Problem, StrictJson};
 use souk_sign_in::Password;
 use utoipa_axum::routes;
 
-use crate::auth::accounts::{self, Client};
+use crate::auth::accounts::{self, SignInClient};
 use crate::auth::passwords;
-use crate::origin::Write;
+use crate::origin::WriteRequest;
 use crate::ports::Ports;
 use crate::reply::{Reply, send};
 
@@ -29,12 +29,12 @@ pub(crate) fn router() -> ApiRouter<Ports> {
     ApiRouter::new(Side::Command)
         .route(routes!(change_profile), Access::SignedIn)
         .route(routes!(erase_me), rules(Access::SignedIn).with_body())
-        .route(routes!(add_address), Access::SignedIn)
+        .route(routes!(add_address), rules(Access::SignedIn).without_revision())
         .route(routes!(change_address), Access::SignedIn)
         .route(routes!(remove_address), Access::SignedIn)
-        .route(routes!(set_default_address), rules(Access::SignedIn).fieldless())
+        .route(routes!(set_default_address), rules(Access::SignedIn).without_fields())
         .route(routes!(change_preferences), Access::SignedIn)
-        .route(routes!(erase_customer), Access::Admin)
+        .route(routes!(erase_customer), rules(Access::Admin).without_revision())
 }
 
 fn address_id(text: &str) -> Result<AddressId, Problem> {
@@ -51,7 +51,7 @@ pub async fn change_profile(
     body: StrictJson<ProfileRequest>,
 ) -> Reply {
     let (user, _) = accounts::of_caller(&ports, &caller).await?;
-    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[], &body.raw);
     let name = body.value.name.read("/name")?;
     let phone = body.value.phone.read("/phone")?;
     let command = UserCommand::ChangeProfile { user, name, phone };
@@ -68,9 +68,9 @@ pub async fn add_address(
     body: StrictJson<EntryRequest>,
 ) -> Reply {
     let (user, _) = accounts::of_caller(&ports, &caller).await?;
-    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[], &body.raw);
     let (entry, is_default) = body.value.read()?;
-    let id = AddressId(write.origin.command_id.creates("address"));
+    let id = AddressId(write.origin.command_id.derived_id("address"));
     let command = UserCommand::AddAddress { user, entry: Box::new(entry), is_default };
     let response = send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await?;
     let location = Some(format!("/api/users/me/addresses/{id}"));
@@ -90,7 +90,7 @@ pub async fn change_address(
 ) -> Reply {
     let (user, _) = accounts::of_caller(&ports, &caller).await?;
     let id = address_id(&id)?;
-    let write = Write::new(&ports, &caller, &headers, &[&id], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&id], &body.raw);
     let (entry, is_default) = body.value.read()?;
     let command = UserCommand::ChangeAddress { user, id, entry: Box::new(entry), is_default };
     send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await
@@ -108,7 +108,7 @@ pub async fn remove_address(
 ) -> Reply {
     let (user, _) = accounts::of_caller(&ports, &caller).await?;
     let id = address_id(&id)?;
-    let write = Write::new(&ports, &caller, &headers, &[&id], &[]);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&id], &[]);
     let command = UserCommand::RemoveAddress { id };
     send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await
 }
@@ -126,7 +126,7 @@ pub async fn set_default_address(
 ) -> Reply {
     let (user, _) = accounts::of_caller(&ports, &caller).await?;
     let id = address_id(&id)?;
-    let write = Write::new(&ports, &caller, &headers, &[&id], &[]);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&id], &[]);
     let command = UserCommand::SetDefaultAddress { id };
     send(&*ports.aggregates.users, write.request(User::stream(user), command), &id).await
 }
@@ -141,7 +141,7 @@ pub async fn change_preferences(
     body: StrictJson<PreferencesRequest>,
 ) -> Reply {
     let (user, _) = accounts::of_caller(&ports, &caller).await?;
-    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[], &body.raw);
     let preferences = body.value.read()?;
     let command = UserCommand::ChangePreferences(preferences);
     send(&*ports.aggregates.users, write.request(User::stream(user), command), &user).await
@@ -159,7 +159,7 @@ pub async fn erase_me(
     body: StrictJson<EraseRequest>,
 ) -> Result<Response, Problem> {
     let (user, _) = accounts::of_caller(&ports, &caller).await?;
-    let client = Client::of(&caller, &http);
+    let client = SignInClient::of(&caller, &http);
     match body.value.password {
         Some(PasswordShape(text)) => {
             let password = Password::typed(text);
@@ -167,7 +167,7 @@ pub async fn erase_me(
         }
         None => passwords::confirm_by_recent_sign_in(&ports, user, &caller, "/password").await?,
     }
-    let write = Write::new(&ports, &caller, &headers, &[], &body.raw);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[], &body.raw);
     erase(&ports, &user.customer(), &write.origin).await
 }
 
@@ -185,7 +185,7 @@ pub async fn erase_customer(
     if !erasure::is_known(&ports, &customer).await? {
         return Err(Problem::new("not-found", "there is no such customer"));
     }
-    let write = Write::new(&ports, &caller, &headers, &[&id], &[]);
+    let write = WriteRequest::new(&ports, &caller, &headers, &[&id], &[]);
     erase(&ports, &customer, &write.origin).await
 }
 

@@ -13,7 +13,7 @@ use super::state::{MERGES_MAX, ORDERS_OUT_MAX};
 use super::*;
 use crate::limits::{LINE_UNITS_MAX, LINES_MAX, PRICE_MINOR_MAX, TOTAL_MINOR_MAX};
 use crate::money::{Currency, Money};
-use crate::order::draft::Parts;
+use crate::order::draft::DraftFields;
 use crate::order::event::{Draft, OrderLine};
 use crate::{CustomerId, OrderId, ProductId, Sku};
 
@@ -71,10 +71,10 @@ fn merged_of(from_revision: u64, fresh: Vec<CartLine>, lines: Vec<CartLine>) -> 
 
 /// Returns an order of lines as they are in a cart.
 pub(super) fn draft(order: OrderId, lines: &[CartLine], placed_at: Timestamp) -> Draft {
-    Draft::assemble(parts(order, lines, placed_at)).unwrap()
+    Draft::assemble(fields(order, lines, placed_at)).unwrap()
 }
 
-fn parts(order: OrderId, lines: &[CartLine], placed_at: Timestamp) -> Parts {
+fn fields(order: OrderId, lines: &[CartLine], placed_at: Timestamp) -> DraftFields {
     let order_line = |line: &CartLine| OrderLine {
         sku: line.sku.clone(),
         product: line.product,
@@ -83,7 +83,7 @@ fn parts(order: OrderId, lines: &[CartLine], placed_at: Timestamp) -> Parts {
         unit_price: line.unit_price,
         shown_price: None,
     };
-    Parts { lines: lines.iter().map(order_line).collect(), placed_at, ..Parts::example(order) }
+    DraftFields { lines: lines.iter().map(order_line).collect(), placed_at, ..DraftFields::example(order) }
 }
 
 fn checked_out(order: OrderId, lines: &[CartLine]) -> CartEvent {
@@ -358,7 +358,7 @@ fn the_most_expensive_cart_is_refused_without_an_overflow() {
     let history: Vec<CartEvent> = (0..u16::try_from(LINES_MAX).unwrap())
         .map(|n| ItemAdded { line: expensive(n), customer: None }.into())
         .collect();
-    let errors = Draft::assemble(parts(ORDER, &fold::<Cart>(&history).cart_lines(), noon())).unwrap_err();
+    let errors = Draft::assemble(fields(ORDER, &fold::<Cart>(&history).cart_lines(), noon())).unwrap_err();
     assert_eq!(errors[0].code, "total-too-large");
 }
 

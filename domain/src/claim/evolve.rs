@@ -1,12 +1,12 @@
 //! Applies events to the state of a claim.
 
 use super::event::ClaimEvent;
-use super::state::{ClaimState, Held};
+use super::state::{ClaimHolder, ClaimState};
 
 /// Returns the state after an event.
 pub fn evolve(mut state: ClaimState, event: &ClaimEvent) -> ClaimState {
-    state.held = match event {
-        ClaimEvent::Claimed(event) => Some(Held { owner: event.owner.clone(), epoch: event.epoch }),
+    state.holder = match event {
+        ClaimEvent::Claimed(event) => Some(ClaimHolder { owner: event.owner.clone(), epoch: event.epoch }),
         ClaimEvent::Released(_) => None,
     };
     state

@@ -46,7 +46,7 @@ proptest! {
             prop_assert_eq!(decided.as_ref().err(), expected.as_ref().err(), "{:?}", act);
             model = expected.unwrap_or(model);
             prop_assert_eq!(decided.unwrap_or_default().len(), usize::from(model != before));
-            let held = claim.state.held.as_ref().map(|held| (held.owner.clone(), held.epoch));
+            let held = claim.state.holder.as_ref().map(|holder| (holder.owner.clone(), holder.epoch));
             prop_assert_eq!(held, model.map(|(owner, epoch)| (name(owner), epoch)));
         }
         prop_assert_eq!(claim.state_after_restart(), claim.state);

@@ -9,12 +9,11 @@ use crate::{CustomerId, ReversalId, Sku};
 use super::command::OrderCommand;
 use super::event::{
     AddressChanged, Attached, CancellationRequested, Cancelled, Confirmed, Delivered, Erased, OrderEvent,
-    PaidOutside, PaymentAwaited, Placed as PlacedEvent, Reason, ReasonCode, ShipmentCorrected, Shipped,
-    TimedOut,
+    PaidOutside, PaymentAwaited, Placed, Reason, ReasonCode, ShipmentCorrected, Shipped, TimedOut,
 };
 use super::rejection::OrderRejection;
 use super::returns;
-use super::state::{Destination, OrderState, OrderStatus, Placed};
+use super::state::{Destination, OrderState, OrderStatus, PlacedOrder};
 
 type Decision = Result<Vec<OrderEvent>, OrderRejection>;
 
@@ -22,7 +21,7 @@ type Decision = Result<Vec<OrderEvent>, OrderRejection>;
 pub fn decide(state: &OrderState, command: &OrderCommand, context: &Context) -> Decision {
     let order = match (&state.placed, command) {
         (None, OrderCommand::Place(draft)) => {
-            return Ok(vec![PlacedEvent { draft: (**draft).clone() }.into()]);
+            return Ok(vec![Placed { draft: (**draft).clone() }.into()]);
         }
         (None, _) => return Err(OrderRejection::NotFound),
         (Some(order), _) => order,
@@ -54,7 +53,7 @@ pub fn decide(state: &OrderState, command: &OrderCommand, context: &Context) -> 
     }
 }
 
-fn await_payment(order: &Placed) -> Decision {
+fn await_payment(order: &PlacedOrder) -> Decision {
     match order.status {
         OrderStatus::Placed => Ok(vec![PaymentAwaited {}.into()]),
         OrderStatus::PaymentPending => Ok(Vec::new()),
@@ -64,7 +63,7 @@ fn await_payment(order: &Placed) -> Decision {
 
 /// Cancels the order. A reason that a person entered may be personal data, so it is sealed with the key of
 /// the order's person.
-fn cancel(order: &Placed, reason: &Reason, context: &Context) -> Decision {
+fn cancel(order: &PlacedOrder, reason: &Reason, context: &Context) -> Decision {
     let reason = &Reason { code: reason.code, detail: reason.detail.clone().of(&order.person, "reason") };
     match order.status {
         OrderStatus::Placed | OrderStatus::PaymentPending if order.cancellation.is_some() => Ok(Vec::new()),
@@ -77,13 +76,13 @@ fn cancel(order: &Placed, reason: &Reason, context: &Context) -> Decision {
     }
 }
 
-fn cancelled_after_confirmation(order: &Placed, reason: &Reason, context: &Context) -> OrderEvent {
-    let id = ReversalId(context.creates("reversal"));
+fn cancelled_after_confirmation(order: &PlacedOrder, reason: &Reason, context: &Context) -> OrderEvent {
+    let id = ReversalId(context.derived_id("reversal"));
     let reversal = Some(returns::everything_not_returned(order, id));
     Cancelled { reason: reason.clone(), failed_skus: Vec::new(), reversal }.into()
 }
 
-fn mark_paid_outside(order: &Placed) -> Decision {
+fn mark_paid_outside(order: &PlacedOrder) -> Decision {
     match order.status {
         OrderStatus::PaymentPending if order.paid_outside => Ok(Vec::new()),
         OrderStatus::PaymentPending => Ok(vec![PaidOutside {}.into()]),
@@ -94,12 +93,12 @@ fn mark_paid_outside(order: &Placed) -> Decision {
 
 /// Confirms the order. If a cancellation was requested while the checkout was capturing the payment, the
 /// order is cancelled at once, like any confirmed order.
-fn confirm(order: &Placed, paid_outside: bool, context: &Context) -> Decision {
+fn confirm(order: &PlacedOrder, paid_outside: bool, context: &Context) -> Decision {
     match order.status {
         OrderStatus::PaymentPending => {
             let mut events = vec![Confirmed { paid_outside }.into()];
             if let Some(reason) = &order.cancellation {
-                let confirmed = Placed { paid_outside, ..order.clone() };
+                let confirmed = PlacedOrder { paid_outside, ..order.clone() };
                 events.push(cancelled_after_confirmation(&confirmed, reason, context));
             }
             Ok(events)
@@ -110,7 +109,7 @@ fn confirm(order: &Placed, paid_outside: bool, context: &Context) -> Decision {
     }
 }
 
-fn fail(order: &Placed, reason: &Reason, failed_skus: &[Sku]) -> Decision {
+fn fail(order: &PlacedOrder, reason: &Reason, failed_skus: &[Sku]) -> Decision {
     match order.status {
         OrderStatus::Placed | OrderStatus::PaymentPending => Ok(vec![ended_early(reason, failed_skus)]),
         OrderStatus::Cancelled | OrderStatus::TimedOut => Ok(Vec::new()),
@@ -130,7 +129,7 @@ fn ended_early(reason: &Reason, failed_skus: &[Sku]) -> OrderEvent {
 /// Assigns the order to a customer. Does nothing if the order already belongs to a customer, or if its guest
 /// is erased.
 fn attach(
-    order: &Placed,
+    order: &PlacedOrder,
     customer: &CustomerId,
     email: Option<&Email>,
     shipping_address: Option<&Address>,
@@ -146,11 +145,11 @@ fn attach(
 
 /// Notes an erasure. Does nothing if the personal data of the order is sealed with another person's key, for
 /// example because the erasure is noted already.
-fn erase(order: &Placed, person: &Person) -> Vec<OrderEvent> {
+fn erase(order: &PlacedOrder, person: &Person) -> Vec<OrderEvent> {
     if order.person == *person { vec![Erased { person: person.clone() }.into()] } else { Vec::new() }
 }
 
-fn ship(order: &Placed, carrier: &str, tracking: &str) -> Decision {
+fn ship(order: &PlacedOrder, carrier: &str, tracking: &str) -> Decision {
     match (order.status, &order.shipment) {
         (OrderStatus::Confirmed, _) if order.destination == Destination::Erased => {
             Err(OrderRejection::AddressErased)
@@ -165,7 +164,7 @@ fn ship(order: &Placed, carrier: &str, tracking: &str) -> Decision {
 
 /// Corrects the shipment. Buyers look up the tracking number after the delivery too, so it can be corrected
 /// until all goods are returned.
-fn correct_shipment(order: &Placed, carrier: Option<&str>, tracking: Option<&str>) -> Decision {
+fn correct_shipment(order: &PlacedOrder, carrier: Option<&str>, tracking: Option<&str>) -> Decision {
     let shipment = match (order.status, &order.shipment) {
         (OrderStatus::Shipped | OrderStatus::Delivered, Some(shipment)) => shipment,
         (status, _) => return Err(OrderRejection::NotShipped(status)),
@@ -177,7 +176,7 @@ fn correct_shipment(order: &Placed, carrier: Option<&str>, tracking: Option<&str
     Ok(vec![ShipmentCorrected { carrier: corrected.0, tracking: corrected.1 }.into()])
 }
 
-fn deliver(order: &Placed) -> Decision {
+fn deliver(order: &PlacedOrder) -> Decision {
     match order.status {
         OrderStatus::Shipped => Ok(vec![Delivered {}.into()]),
         OrderStatus::Delivered => Ok(Vec::new()),
@@ -185,7 +184,7 @@ fn deliver(order: &Placed) -> Decision {
     }
 }
 
-fn take_back(order: &Placed, lines: &[(Sku, u32)], context: &Context) -> Decision {
+fn take_back(order: &PlacedOrder, lines: &[(Sku, u32)], context: &Context) -> Decision {
     // Goods that the carrier could not deliver are returned without a delivery.
     if !matches!(order.status, OrderStatus::Shipped | OrderStatus::Delivered) {
         return Err(OrderRejection::NotReturnable(order.status));
@@ -193,6 +192,6 @@ fn take_back(order: &Placed, lines: &[(Sku, u32)], context: &Context) -> Decisio
     if lines.is_empty() {
         return Ok(Vec::new());
     }
-    let id = ReversalId(context.creates("reversal"));
+    let id = ReversalId(context.derived_id("reversal"));
     Ok(vec![returns::some_units(order, lines, id)?.into()])
 }

@@ -15,9 +15,9 @@ use crate::{CartId, CustomerId, OrderId, Sku};
 
 use super::event::{Draft, OrderLine};
 
-/// Data that an order is assembled from.
+/// Fields that an order is assembled from.
 #[derive(Clone, Debug)]
-pub struct Parts {
+pub struct DraftFields {
     /// Id of the order.
     pub order: OrderId,
     /// Customer who buys; `None` for a guest.
@@ -40,32 +40,34 @@ pub struct Parts {
 
 impl Draft {
     /// Merges lines of the same SKU and price, computes the total, and checks every limit.
-    pub fn assemble(parts: Parts) -> Result<Self, Vec<FieldError>> {
-        check_lines(&parts.lines)?;
-        let lines = merged(parts.lines);
-        let person = Self::person_of(parts.order, parts.customer.as_ref());
+    pub fn assemble(fields: DraftFields) -> Result<Self, Vec<FieldError>> {
+        check_lines(&fields.lines)?;
+        let lines = merged(fields.lines);
+        let person = Self::person_of(fields.order, fields.customer.as_ref());
         let total = total_of(&lines).ok_or_else(|| {
             let detail = format!("an order's total is at most {TOTAL_MINOR_MAX} minor units");
             vec![FieldError::new("/lines", "total-too-large", detail)]
         })?;
         Ok(Self {
-            order: parts.order,
-            code: order_code(parts.order),
-            customer: parts.customer,
-            cart: parts.cart,
-            email: parts.email.map(|email| Personal::new(person.clone(), "email", email.as_str().to_owned())),
+            order: fields.order,
+            code: order_code(fields.order),
+            customer: fields.customer,
+            cart: fields.cart,
+            email: fields
+                .email
+                .map(|email| Personal::new(person.clone(), "email", email.as_str().to_owned())),
             email_hash: None,
-            shipping_address: parts
+            shipping_address: fields
                 .shipping_address
                 .map(|address| Personal::new(person.clone(), "shippingAddress", address)),
             lines,
             charges: Vec::new(),
             total,
-            payment_token: parts
+            payment_token: fields
                 .payment_token
                 .map(|token| PersonalText::from(token).of(&person, "paymentToken")),
-            placed_at: parts.placed_at,
-            pay_by: parts.pay_by,
+            placed_at: fields.placed_at,
+            pay_by: fields.pay_by,
         })
     }
 
@@ -155,8 +157,8 @@ pub fn order_code(order: OrderId) -> String {
 }
 
 #[cfg(test)]
-impl Parts {
-    /// Returns the parts of an example order without lines.
+impl DraftFields {
+    /// Returns the fields of an example order without lines.
     pub(crate) fn example(order: OrderId) -> Self {
         use souk_eventsourcing::testkit::noon;
         Self {

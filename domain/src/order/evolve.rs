@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::event::OrderEvent;
-use super::state::{Destination, OrderState, OrderStatus, Placed};
+use super::state::{Destination, OrderState, OrderStatus, PlacedOrder};
 
 /// Returns the state after an event.
 pub fn evolve(mut state: OrderState, event: &OrderEvent) -> OrderState {
     if let OrderEvent::Placed(event) = event {
-        state.placed = Some(Placed::new(&event.draft));
+        state.placed = Some(PlacedOrder::new(&event.draft));
         return state;
     }
     if let Some(order) = &mut state.placed {
@@ -17,7 +17,7 @@ pub fn evolve(mut state: OrderState, event: &OrderEvent) -> OrderState {
     state
 }
 
-fn apply(order: &mut Placed, event: &OrderEvent) {
+fn apply(order: &mut PlacedOrder, event: &OrderEvent) {
     match event {
         OrderEvent::Placed(_) => {}
         OrderEvent::AddressChanged(event) => order.destination = Destination::of(Some(&event.address)),
@@ -66,7 +66,7 @@ fn apply(order: &mut Placed, event: &OrderEvent) {
 }
 
 /// Sets a final status, and drops the lines, which no later decision needs.
-fn end(order: &mut Placed, status: OrderStatus) {
+fn end(order: &mut PlacedOrder, status: OrderStatus) {
     order.status = status;
     order.lines = Arc::default();
     order.returned.clear();

@@ -40,7 +40,7 @@ impl Order {
     /// `cart.checked-out` before the order is placed, for example after a crash. Both use the same id, so the
     /// order is placed once.
     pub fn place_command_id(order: OrderId) -> CommandId {
-        CommandId(order.0).step("place")
+        CommandId(order.0).follow_up("place")
     }
 }
 

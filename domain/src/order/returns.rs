@@ -11,10 +11,10 @@ use crate::{ReversalId, Sku};
 
 use super::event::{Returned, Reversal, ReversalLine};
 use super::rejection::OrderRejection;
-use super::state::Placed;
+use super::state::PlacedOrder;
 
 /// Returns the reversal of everything in the order that was not returned yet.
-pub(super) fn everything_not_returned(order: &Placed, id: ReversalId) -> Reversal {
+pub(super) fn everything_not_returned(order: &PlacedOrder, id: ReversalId) -> Reversal {
     let lines = sold(order).into_iter().map(|(sku, quantity)| {
         let returned = order.returned.get(&sku).copied().unwrap_or(0);
         ReversalLine { sku, quantity: quantity - returned }
@@ -25,7 +25,7 @@ pub(super) fn everything_not_returned(order: &Placed, id: ReversalId) -> Reversa
 
 /// Returns the event for a return of some units.
 pub(super) fn some_units(
-    order: &Placed,
+    order: &PlacedOrder,
     lines: &[(Sku, u32)],
     id: ReversalId,
 ) -> Result<Returned, OrderRejection> {
@@ -62,7 +62,7 @@ fn sum_of<'a>(units: impl Iterator<Item = &'a u32>) -> u64 {
     units.map(|units| u64::from(*units)).sum()
 }
 
-fn sold(order: &Placed) -> BTreeMap<Sku, u32> {
+fn sold(order: &PlacedOrder) -> BTreeMap<Sku, u32> {
     let mut units = BTreeMap::new();
     for line in &*order.lines {
         *units.entry(line.sku.clone()).or_insert(0) += line.quantity;
@@ -71,7 +71,7 @@ fn sold(order: &Placed) -> BTreeMap<Sku, u32> {
 }
 
 /// Returns the price of `quantity` units of a SKU, of which `returned` units were returned before.
-fn price_of(order: &Placed, sku: &Sku, returned: u32, quantity: u32) -> i64 {
+fn price_of(order: &PlacedOrder, sku: &Sku, returned: u32, quantity: u32) -> i64 {
     let mut lines: Vec<_> = order.lines.iter().filter(|line| line.sku == *sku).collect();
     lines.sort_by_key(|line| std::cmp::Reverse(line.unit_price.amount));
     let mut skip = returned;
@@ -88,6 +88,6 @@ fn price_of(order: &Placed, sku: &Sku, returned: u32, quantity: u32) -> i64 {
 }
 
 /// Returns the refund; `None` for an order that was paid outside the shop, because it is refunded there too.
-fn refund(order: &Placed, amount: i64) -> Option<Money> {
+fn refund(order: &PlacedOrder, amount: i64) -> Option<Money> {
     (!order.paid_outside && amount > 0).then(|| Money::new(amount, order.total.currency))
 }

@@ -60,13 +60,13 @@ impl OrderStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderState {
-    pub(super) placed: Option<Placed>,
+    pub(super) placed: Option<PlacedOrder>,
 }
 
 /// State of an order that was placed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Placed {
+pub struct PlacedOrder {
     pub(super) status: OrderStatus,
     pub(super) code: String,
     pub(super) customer: Option<CustomerId>,
@@ -130,7 +130,7 @@ impl Line {
     }
 }
 
-impl Placed {
+impl PlacedOrder {
     pub(super) fn new(draft: &Draft) -> Self {
         Self {
             status: OrderStatus::Placed,

@@ -3,7 +3,7 @@ use souk_eventsourcing::Personal;
 use souk_eventsourcing::testkit::{context, fold, given, noon};
 use uuid::Uuid;
 
-use super::draft::{Parts, order_code};
+use super::draft::{DraftFields, order_code};
 use super::event::{
     AddressChanged, Attached, Cancelled, Confirmed, Delivered, Erased, OrderLine, PaidOutside,
     PaymentAwaited, Placed, Reason, ReasonCode, Returned, Reversal, ReversalLine, ShipmentCorrected, Shipped,
@@ -32,7 +32,7 @@ pub(super) fn line(text: &str, quantity: u32, price: i64) -> OrderLine {
 }
 
 pub(super) fn assembled(lines: Vec<OrderLine>) -> Result<Draft, Vec<crate::FieldError>> {
-    Draft::assemble(Parts { lines, ..Parts::example(ORDER) })
+    Draft::assemble(DraftFields { lines, ..DraftFields::example(ORDER) })
 }
 
 /// An order of 1,100 pence: three units of A, one of them at a higher price, and two units of B.
@@ -72,7 +72,7 @@ fn cancel() -> OrderCommand {
 }
 
 fn cancelled(refund: Option<i64>) -> OrderEvent {
-    let id = ReversalId(context(1, noon()).creates("reversal"));
+    let id = ReversalId(context(1, noon()).derived_id("reversal"));
     let lines = [("A", 3), ("B", 2)].map(|(text, quantity)| ReversalLine { sku: sku(text), quantity });
     let refund = refund.map(|amount| Money::new(amount, Currency::GBP));
     let reversal = Some(Reversal { id, lines: lines.into(), refund });
@@ -85,7 +85,7 @@ fn give_back(lines: &[(&str, u32)]) -> OrderCommand {
 }
 
 fn returned(lines: &[(&str, u32)], refund: i64, complete: bool) -> OrderEvent {
-    let id = ReversalId(context(1, noon()).creates("reversal"));
+    let id = ReversalId(context(1, noon()).derived_id("reversal"));
     let lines = lines.iter().map(|(text, quantity)| ReversalLine { sku: sku(text), quantity: *quantity });
     let value = Some(Money::new(refund, Currency::GBP));
     let refund = value.filter(|refund| refund.amount > 0);
@@ -289,18 +289,18 @@ fn if_a_return_names_a_sku_twice_its_units_are_added_up() {
 fn a_draft_is_decoded_as_it_was_encoded() {
     use souk_eventsourcing::EventPayload;
     // A token would be decoded as sealed data, which differs from the plain token.
-    let parts = Parts { payment_token: None, ..Parts::example(ORDER) };
-    let draft = Draft::assemble(Parts { lines: vec![line("A", 2, 200)], ..parts }).unwrap();
+    let fields = DraftFields { payment_token: None, ..DraftFields::example(ORDER) };
+    let draft = Draft::assemble(DraftFields { lines: vec![line("A", 2, 200)], ..fields }).unwrap();
     let event: OrderEvent = event::Placed { draft }.into();
     assert_eq!(OrderEvent::decode(event.event_type(), 1, &event.encode()), Ok(event));
-    assert_eq!(Parts::example(ORDER).pay_by - SignedDuration::from_secs(900), noon());
+    assert_eq!(DraftFields::example(ORDER).pay_by - SignedDuration::from_secs(900), noon());
 }
 
 // Proves: orders.ship-needs-an-address
 #[test]
 fn an_order_whose_buyer_is_erased_is_not_shipped_until_it_has_a_new_address() {
-    let parts = Parts { shipping_address: Some(Address::default()), ..Parts::example(ORDER) };
-    let draft = Draft::assemble(Parts { lines: vec![line("A", 1, 100)], ..parts }).unwrap();
+    let fields = DraftFields { shipping_address: Some(Address::default()), ..DraftFields::example(ORDER) };
+    let draft = Draft::assemble(DraftFields { lines: vec![line("A", 1, 100)], ..fields }).unwrap();
     let erased: OrderEvent = Erased { person: ORDER.guest() }.into();
     let history = vec![Placed { draft }.into(), awaited(), confirmed(), erased.clone()];
     let ship = OrderCommand::Ship { carrier: "post".into(), tracking: "1".into() };

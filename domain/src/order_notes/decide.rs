@@ -21,7 +21,7 @@ pub fn decide(
             if state.notes.len() >= NOTES_MAX {
                 return Err(OrderNotesRejection::TooMany);
             }
-            let note = NoteId(context.creates("note"));
+            let note = NoteId(context.derived_id("note"));
             Written { note, author: author.clone(), text: text.clone() }.into()
         }
         OrderNotesCommand::Rewrite { note, author, text, equal } => {

@@ -64,7 +64,7 @@ proptest! {
             if is_allowed {
                 match act {
                     Act::Write(words) => {
-                        let note = NoteId(context.creates("note"));
+                        let note = NoteId(context.derived_id("note"));
                         ids.push(note);
                         model.insert(note, words);
                     }

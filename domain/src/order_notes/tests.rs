@@ -46,7 +46,7 @@ fn removed(n: u128) -> OrderNotesEvent {
 
 #[test]
 fn the_id_of_a_note_is_derived_from_the_command() {
-    let id = NoteId(context(1, noon()).creates("note"));
+    let id = NoteId(context(1, noon()).derived_id("note"));
     let event = Written { note: id, author: author("ops"), text: text("call Ada") };
     given::<OrderNotes>(&[]).when(&write("call Ada")).then(&[event.into()]);
 }

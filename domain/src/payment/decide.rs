@@ -14,7 +14,7 @@ use super::event::{
 };
 use super::evolve::apply;
 use super::rejection::PaymentRejection;
-use super::state::{Opened, PaymentState, PaymentStatus, Refund};
+use super::state::{PaymentState, PaymentStatus, Refund, RequestedPayment};
 
 type Decision = Result<Vec<PaymentEvent>, PaymentRejection>;
 
@@ -93,7 +93,12 @@ fn requested(order: OrderId, amount: Money, token: &PersonalText, attempt: u32) 
     Requested { order, amount, token: token.clone(), attempt }.into()
 }
 
-fn request_again(payment: &Opened, order: OrderId, amount: Money, token: &PersonalText) -> Decision {
+fn request_again(
+    payment: &RequestedPayment,
+    order: OrderId,
+    amount: Money,
+    token: &PersonalText,
+) -> Decision {
     if payment.is_abandoned {
         return Err(PaymentRejection::Closed);
     }
@@ -104,7 +109,7 @@ fn request_again(payment: &Opened, order: OrderId, amount: Money, token: &Person
     }
 }
 
-fn accepted(payment: &Opened, attempt: u32, provider_payment_id: &str) -> Vec<PaymentEvent> {
+fn accepted(payment: &RequestedPayment, attempt: u32, provider_payment_id: &str) -> Vec<PaymentEvent> {
     let is_answer_due = payment.status == PaymentStatus::Pending && payment.provider_payment_id.is_none();
     if !is_answer_due || attempt != payment.attempt {
         return Vec::new();
@@ -116,7 +121,7 @@ fn accepted(payment: &Opened, attempt: u32, provider_payment_id: &str) -> Vec<Pa
 /// true one. The hold is voided at once if the payment is abandoned, or if the success belongs to an earlier
 /// attempt that was recorded as failed.
 fn authorized(
-    payment: &Opened,
+    payment: &RequestedPayment,
     provider_payment_id: &str,
     is_current: bool,
     attempts: u32,
@@ -144,10 +149,14 @@ fn authorized(
     events
 }
 
-fn void_requested(payment: &Opened, provider_payment_id: String, context: &Context) -> PaymentEvent {
+fn void_requested(
+    payment: &RequestedPayment,
+    provider_payment_id: String,
+    context: &Context,
+) -> PaymentEvent {
     VoidRequested {
         order: payment.order,
-        void: VoidId(context.creates("void")),
+        void: VoidId(context.derived_id("void")),
         provider_payment_id,
         amount: payment.amount,
         attempt: 1,
@@ -157,7 +166,7 @@ fn void_requested(payment: &Opened, provider_payment_id: String, context: &Conte
 }
 
 /// Records a failure. It counts only while the provider owes an answer: a late failure changes nothing.
-fn failed(payment: &Opened, code: &str, detail: &str, attempts: u32) -> Vec<PaymentEvent> {
+fn failed(payment: &RequestedPayment, code: &str, detail: &str, attempts: u32) -> Vec<PaymentEvent> {
     if !payment.is_answer_due {
         return Vec::new();
     }
@@ -165,11 +174,11 @@ fn failed(payment: &Opened, code: &str, detail: &str, attempts: u32) -> Vec<Paym
 }
 
 /// Returns true if the provider holds the money of the payment that an answer names.
-fn holds(payment: &Opened, provider_payment_id: &str) -> bool {
+fn holds(payment: &RequestedPayment, provider_payment_id: &str) -> bool {
     payment.is_held && payment.provider_payment_id.as_deref() == Some(provider_payment_id)
 }
 
-fn captured(payment: &Opened, provider_payment_id: &str, context: &Context) -> Vec<PaymentEvent> {
+fn captured(payment: &RequestedPayment, provider_payment_id: &str, context: &Context) -> Vec<PaymentEvent> {
     if !holds(payment, provider_payment_id) {
         return Vec::new();
     }
@@ -181,7 +190,7 @@ fn captured(payment: &Opened, provider_payment_id: &str, context: &Context) -> V
 }
 
 fn capture_failed(
-    payment: &Opened,
+    payment: &RequestedPayment,
     provider_payment_id: &str,
     code: &str,
     detail: &str,
@@ -192,7 +201,7 @@ fn capture_failed(
     vec![CaptureFailed { order: payment.order, code: code.to_owned(), detail: detail.to_owned() }.into()]
 }
 
-fn abandon(payment: &Opened, context: &Context) -> Vec<PaymentEvent> {
+fn abandon(payment: &RequestedPayment, context: &Context) -> Vec<PaymentEvent> {
     if payment.is_abandoned {
         return Vec::new();
     }
@@ -202,14 +211,14 @@ fn abandon(payment: &Opened, context: &Context) -> Vec<PaymentEvent> {
         let provider_payment_id = payment.provider_payment_id.clone().unwrap_or_default();
         events.push(void_requested(payment, provider_payment_id, context));
     }
-    let refund = RefundId(context.creates("refund"));
+    let refund = RefundId(context.derived_id("refund"));
     events.extend(refund_or_defer(payment, refund, payment.not_refunded(), ABANDONED, context));
     events
 }
 
 /// Requests a refund of as much of an amount as is left, and defers the rest, which other refunds hold.
 fn refund_or_defer(
-    payment: &Opened,
+    payment: &RequestedPayment,
     refund: RefundId,
     amount: i64,
     reason: &str,
@@ -223,12 +232,12 @@ fn refund_or_defer(
     request.into_iter().chain(rest).collect()
 }
 
-fn refund_abandoned(payment: &Opened, amount: i64, context: &Context) -> PaymentEvent {
-    refund_requested(payment, RefundId(context.creates("refund")), amount, ABANDONED, context)
+fn refund_abandoned(payment: &RequestedPayment, amount: i64, context: &Context) -> PaymentEvent {
+    refund_requested(payment, RefundId(context.derived_id("refund")), amount, ABANDONED, context)
 }
 
 fn refund_requested(
-    payment: &Opened,
+    payment: &RequestedPayment,
     refund: RefundId,
     amount: i64,
     reason: &str,
@@ -249,7 +258,7 @@ fn refund_requested(
 
 /// Records the release of a hold. A success counts even after a failure, and also ends the debt of any other
 /// try to release the same hold.
-fn voided(payment: &Opened, void: VoidId, context: &Context) -> Vec<PaymentEvent> {
+fn voided(payment: &RequestedPayment, void: VoidId, context: &Context) -> Vec<PaymentEvent> {
     let Some(hold) = payment.voids.get(&void).or(payment.failed_voids.get(&void)) else { return Vec::new() };
     let mut events = vec![Voided { order: payment.order, void }.into()];
     if let Some(debt) = payment.debt_of_hold(&hold.provider_payment_id).filter(|debt| debt.0 != void.0) {
@@ -259,7 +268,7 @@ fn voided(payment: &Opened, void: VoidId, context: &Context) -> Vec<PaymentEvent
 }
 
 fn void_failed(
-    payment: &Opened,
+    payment: &RequestedPayment,
     void: VoidId,
     code: &str,
     detail: &str,
@@ -276,13 +285,19 @@ fn void_failed(
 }
 
 /// Returns the debt if it is open, otherwise a rejection.
-fn open_debt(payment: &Opened, debt: DebtId) -> Result<DebtId, PaymentRejection> {
+fn open_debt(payment: &RequestedPayment, debt: DebtId) -> Result<DebtId, PaymentRejection> {
     if payment.debts.contains(&debt) { Ok(debt) } else { Err(PaymentRejection::NoDebt(debt)) }
 }
 
 /// Appends the withdrawal of a debt to `events`. A withdrawn refund no longer holds its amount, so the refund
 /// that a cancellation or return had to defer is requested.
-fn withdraw(payment: &Opened, events: &mut Vec<PaymentEvent>, debt: DebtId, reason: &str, context: &Context) {
+fn withdraw(
+    payment: &RequestedPayment,
+    events: &mut Vec<PaymentEvent>,
+    debt: DebtId,
+    reason: &str,
+    context: &Context,
+) {
     let mut after = payment.clone();
     for event in events.iter() {
         apply(&mut after, event);
@@ -290,20 +305,20 @@ fn withdraw(payment: &Opened, events: &mut Vec<PaymentEvent>, debt: DebtId, reas
     events.push(DebtWithdrawn { order: payment.order, debt, reason: reason.to_owned() }.into());
     after.withdraw(debt);
     if after.due() > 0 {
-        let refund = RefundId(context.creates("refund"));
+        let refund = RefundId(context.derived_id("refund"));
         events.push(refund_requested(payment, refund, after.due(), DEFERRED, context));
     }
 }
 
 /// Retries a debt with a new refund or void, which takes over its amount.
-fn retry_debt(payment: &Opened, debt: DebtId, context: &Context) -> Decision {
+fn retry_debt(payment: &RequestedPayment, debt: DebtId, context: &Context) -> Decision {
     open_debt(payment, debt)?;
     let failed_void = VoidId(debt.0);
     let failed_refund = RefundId(debt.0);
     if let Some(failed) = payment.failed_voids.get(&failed_void) {
         let requested = VoidRequested {
             order: payment.order,
-            void: VoidId(context.creates("void")),
+            void: VoidId(context.derived_id("void")),
             provider_payment_id: failed.provider_payment_id.clone(),
             amount: payment.amount,
             attempt: failed.attempt + 1,
@@ -320,7 +335,7 @@ fn retry_debt(payment: &Opened, debt: DebtId, context: &Context) -> Decision {
     }
     let requested = RefundRequested {
         order: payment.order,
-        refund: RefundId(context.creates("refund")),
+        refund: RefundId(context.derived_id("refund")),
         provider_payment_id: payment.provider_payment_id.clone().unwrap_or_default(),
         amount: Money::new(failed.amount, payment.amount.currency),
         reason: RETRIED.to_owned(),
@@ -332,7 +347,7 @@ fn retry_debt(payment: &Opened, debt: DebtId, context: &Context) -> Decision {
 }
 
 fn request_refund(
-    payment: &Opened,
+    payment: &RequestedPayment,
     refund: RefundId,
     amount: Option<Money>,
     reason: &str,
@@ -355,7 +370,7 @@ fn request_refund(
 
 /// Requests the refund of a cancellation or return: its amount, or less if less is left.
 fn request_capped_refund(
-    payment: &Opened,
+    payment: &RequestedPayment,
     refund: RefundId,
     amount: Option<Money>,
     reason: &str,
@@ -371,7 +386,10 @@ fn request_capped_refund(
 
 /// Checks the amount of a refund, and returns it in minor units; `None` if everything that is left is
 /// requested.
-fn amount_of_refund(payment: &Opened, amount: Option<Money>) -> Result<Option<i64>, PaymentRejection> {
+fn amount_of_refund(
+    payment: &RequestedPayment,
+    amount: Option<Money>,
+) -> Result<Option<i64>, PaymentRejection> {
     if payment.captured == 0 {
         return Err(PaymentRejection::NotCaptured);
     }
@@ -385,7 +403,12 @@ fn amount_of_refund(payment: &Opened, amount: Option<Money>) -> Result<Option<i6
 
 /// Records that the provider refunded the money at some try of the refund. The provider's last report is the
 /// true one. If the buyer already had the money, it is recorded as refunded twice.
-fn refunded(payment: &Opened, refund: RefundId, provider_refund_id: &str, context: &Context) -> Decision {
+fn refunded(
+    payment: &RequestedPayment,
+    refund: RefundId,
+    provider_refund_id: &str,
+    context: &Context,
+) -> Decision {
     if payment.completed_refunds.contains_key(&refund) {
         return Ok(Vec::new());
     }
@@ -414,7 +437,7 @@ fn refunded(payment: &Opened, refund: RefundId, provider_refund_id: &str, contex
 }
 
 fn refund_failed(
-    payment: &Opened,
+    payment: &RequestedPayment,
     refund: RefundId,
     code: &str,
     detail: &str,

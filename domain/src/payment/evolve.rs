@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{DebtId, RefundId};
 
 use super::event::{PaymentEvent, RefundRequested};
-use super::state::{Opened, PaymentState, PaymentStatus, Refund, Void};
+use super::state::{PaymentState, PaymentStatus, Refund, RequestedPayment, Void};
 
 /// Returns the state after an event.
 pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
@@ -18,7 +18,7 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
                 payment.is_answer_due = true;
             }
             None => {
-                state.opened = Some(Opened {
+                state.opened = Some(RequestedPayment {
                     order: event.order,
                     amount: event.amount,
                     status: PaymentStatus::Pending,
@@ -53,7 +53,7 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
 }
 
 /// Applies an event to a payment that was requested.
-pub(super) fn apply(payment: &mut Opened, event: &PaymentEvent) {
+pub(super) fn apply(payment: &mut RequestedPayment, event: &PaymentEvent) {
     match event {
         PaymentEvent::Accepted(event) => {
             payment.provider_payment_id = Some(event.provider_payment_id.clone());
@@ -90,7 +90,7 @@ pub(super) fn apply(payment: &mut Opened, event: &PaymentEvent) {
 }
 
 /// Applies an event about the release of a hold.
-fn apply_void(payment: &mut Opened, event: &PaymentEvent) {
+fn apply_void(payment: &mut RequestedPayment, event: &PaymentEvent) {
     match event {
         PaymentEvent::VoidRequested(event) => {
             payment.authorized.insert(event.provider_payment_id.clone());
@@ -121,7 +121,7 @@ fn apply_void(payment: &mut Opened, event: &PaymentEvent) {
 }
 
 /// Applies an event about a refund, or about a debt.
-fn apply_refund(payment: &mut Opened, event: &PaymentEvent) {
+fn apply_refund(payment: &mut RequestedPayment, event: &PaymentEvent) {
     match event {
         PaymentEvent::DebtSettled(event) => {
             payment.debts.remove(&event.debt);
@@ -180,7 +180,7 @@ fn apply_refund(payment: &mut Opened, event: &PaymentEvent) {
 }
 
 /// Sets the status after an amount was refunded.
-fn note_refunded(payment: &mut Opened) {
+fn note_refunded(payment: &mut RequestedPayment) {
     let refunded = payment.refunded();
     if refunded > 0 {
         let is_all = refunded == payment.captured;

@@ -20,7 +20,7 @@ use crate::{DebtId, RefundId, VoidId};
 fn any_command() -> impl Strategy<Value = PaymentCommand> {
     let refund_id = prop_oneof![
         (0..3_u128).prop_map(|n| RefundId(Uuid::from_u128(n))),
-        (10..40_u128).prop_map(|n| RefundId(context(n, noon()).creates("refund"))),
+        (10..40_u128).prop_map(|n| RefundId(context(n, noon()).derived_id("refund"))),
     ];
     prop_oneof![
         Just(request("tok_ok")),
@@ -36,8 +36,9 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
             detail: String::new()
         }),
         Just(PaymentCommand::Abandon { order: ORDER }),
-        (1..70_u128)
-            .prop_map(|n| PaymentCommand::RecordVoided { void: VoidId(context(n, noon()).creates("void")) }),
+        (1..70_u128).prop_map(|n| PaymentCommand::RecordVoided {
+            void: VoidId(context(n, noon()).derived_id("void"))
+        }),
         (0..3_u128, prop::option::of(1..7_i64), any::<bool>()).prop_map(|(n, amount, capped)| {
             let amount = amount.map(pounds);
             let refund = RefundId(Uuid::from_u128(n));
@@ -54,7 +55,7 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
             PaymentCommand::WithdrawDebt { debt: DebtId(refund.0), reason: String::new() }
         }),
         (1..70_u128).prop_map(|n| {
-            let void = VoidId(context(n, noon()).creates("void"));
+            let void = VoidId(context(n, noon()).derived_id("void"));
             PaymentCommand::RecordVoidFailed { void, code: "no".into(), detail: String::new() }
         }),
         refund_id.prop_map(|refund| PaymentCommand::RecordRefundFailed {
@@ -66,7 +67,7 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
 }
 
 /// Try of a refund in the model.
-struct Try {
+struct RefundTry {
     /// First try of the same refund.
     first: RefundId,
     amount: i64,
@@ -76,18 +77,18 @@ struct Try {
 
 /// Returns the money that was paid out or is being paid out. Each refund counts once, however often it was
 /// tried.
-fn paid_out(tries: &BTreeMap<RefundId, Try>) -> i64 {
+fn paid_out(tries: &BTreeMap<RefundId, RefundTry>) -> i64 {
     let out = tries.values().filter(|refund| refund.is_paid_out);
     out.map(|refund| (refund.first, refund.amount)).collect::<BTreeMap<_, _>>().values().sum()
 }
 
 /// Applies an event to the model.
-fn apply(tries: &mut BTreeMap<RefundId, Try>, event: &PaymentEvent) {
+fn apply(tries: &mut BTreeMap<RefundId, RefundTry>, event: &PaymentEvent) {
     match event {
         PaymentEvent::RefundRequested(event) => {
             let retried = event.retries.and_then(|retried| tries.get(&retried));
             let first = retried.map_or(event.refund, |retried| retried.first);
-            tries.insert(event.refund, Try { first, amount: event.amount.amount, is_paid_out: true });
+            tries.insert(event.refund, RefundTry { first, amount: event.amount.amount, is_paid_out: true });
         }
         PaymentEvent::RefundFailed(event) => tries.get_mut(&event.refund).unwrap().is_paid_out = false,
         PaymentEvent::Refunded(event) => tries.get_mut(&event.refund).unwrap().is_paid_out = true,

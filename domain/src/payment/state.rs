@@ -32,7 +32,7 @@ pub enum PaymentStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentState {
-    pub(super) opened: Option<Opened>,
+    pub(super) opened: Option<RequestedPayment>,
     /// True if the payment can't be requested any more, although nobody ever requested it.
     #[serde(rename = "closed")]
     pub(super) is_closed: bool,
@@ -41,7 +41,7 @@ pub struct PaymentState {
 /// State of a payment that was requested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Opened {
+pub struct RequestedPayment {
     pub(super) order: OrderId,
     pub(super) amount: Money,
     pub(super) status: PaymentStatus,
@@ -115,7 +115,7 @@ pub(super) struct Refund {
     pub(super) requested_at: Option<Timestamp>,
 }
 
-impl Opened {
+impl RequestedPayment {
     /// Returns the amount that a new refund can use: it is not refunded, not being refunded, and not owed for
     /// a failed refund.
     ///

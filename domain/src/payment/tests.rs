@@ -61,7 +61,7 @@ fn void_requested_of(provider_payment_id: &str) -> PaymentEvent {
 }
 
 fn void_id() -> VoidId {
-    VoidId(context(1, noon()).creates("void"))
+    VoidId(context(1, noon()).derived_id("void"))
 }
 
 pub(super) fn record_failed() -> PaymentCommand {

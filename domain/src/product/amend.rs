@@ -12,9 +12,9 @@ use crate::limits::{ATTRIBUTES_MAX, OPTIONS_MAX, PRICE_MINOR_MAX, VARIANTS_MAX};
 use crate::money::{Currency, Money, minor_units};
 use crate::text::rules::{CATEGORY, OPTION_VALUE, PART_NAME, PRODUCT_NAME};
 
+use super::attribute_value;
 use super::check::escaped;
 use super::event::{Attribute, AttributeKind, Content, Variant};
-use super::written;
 
 /// Changes to a product.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,7 +67,7 @@ pub enum Amount {
 
 impl Amendment {
     /// Returns the content of a new product, or all errors.
-    pub fn created(&self, shop: Currency) -> Result<Content, Vec<FieldError>> {
+    pub fn to_content(&self, shop: Currency) -> Result<Content, Vec<FieldError>> {
         if self.name.is_none() {
             return Err(vec![FieldError::new("/name", "missing-field", "a new product needs a name")]);
         }
@@ -79,11 +79,11 @@ impl Amendment {
             active: true,
             variants: Vec::new(),
         };
-        self.applied(&empty, shop)
+        self.apply_to(&empty, shop)
     }
 
     /// Returns the content of a product after the changes, or all errors.
-    pub fn applied(&self, before: &Content, shop: Currency) -> Result<Content, Vec<FieldError>> {
+    pub fn apply_to(&self, before: &Content, shop: Currency) -> Result<Content, Vec<FieldError>> {
         self.check_counts()?;
         let mut content = before.clone();
         let mut errors = Vec::new();
@@ -192,7 +192,7 @@ fn set_attributes(
             (None, None) => {}
             (at, Some((kind, value))) => {
                 let (kind, value) = match (at, kind) {
-                    (Some(at), AttributeKind::Text) => written::value(&attributes[at], value),
+                    (Some(at), AttributeKind::Text) => attribute_value::parse_as(&attributes[at], value),
                     _ => (*kind, value.clone()),
                 };
                 let new = Attribute { name: name.to_owned(), kind, value };
@@ -331,11 +331,11 @@ mod tests {
     }
 
     fn applied(amendment: &Amendment) -> Content {
-        amendment.applied(&lamp(), Currency::GBP).unwrap()
+        amendment.apply_to(&lamp(), Currency::GBP).unwrap()
     }
 
     fn wrong(amendment: &Amendment) -> Vec<(String, &'static str)> {
-        let errors = amendment.applied(&lamp(), Currency::GBP).unwrap_err();
+        let errors = amendment.apply_to(&lamp(), Currency::GBP).unwrap_err();
         errors.into_iter().map(|error| (error.pointer, error.code)).collect()
     }
 
@@ -354,7 +354,7 @@ mod tests {
         yen.variants.iter_mut().for_each(|variant| variant.price.currency = Currency::JPY);
         let priced = |price| {
             let variants = vec![of_variant("L1", price), of_variant("L3", pence(7))];
-            Amendment { variants, ..Amendment::default() }.applied(&yen, Currency::GBP)
+            Amendment { variants, ..Amendment::default() }.apply_to(&yen, Currency::GBP)
         };
         let content = priced(decimal("1200", None)).unwrap();
         assert_eq!(content.variants[0].price, Money::new(1_200, Currency::JPY));
@@ -428,7 +428,7 @@ mod tests {
         let created = |name: Option<&str>, price: Option<Price>| {
             let variants = vec![of_variant("N1", price)];
             Amendment { name: name.map(Into::into), variants, ..Amendment::default() }
-                .created(Currency::EUR)
+                .to_content(Currency::EUR)
                 .map_err(|errors| errors[0].pointer.clone())
         };
         let content = created(Some("Rug"), Some(decimal("12.5", None))).unwrap();
@@ -448,7 +448,7 @@ mod tests {
         let euros = Price { amount: Amount::Minor(1), currency: Some(Currency::EUR) };
         // The first variant sets the currency. The other variant, which the changes do not name, has
         // another currency.
-        let errors = of(vec![of_variant("L1", euros)]).applied(&lamp(), Currency::GBP).unwrap_err();
+        let errors = of(vec![of_variant("L1", euros)]).apply_to(&lamp(), Currency::GBP).unwrap_err();
         assert_eq!((errors[0].pointer.as_str(), errors[0].code), ("/variants", "currency-mismatch"));
         assert!(errors[0].detail.starts_with("SKU L2, price/currency: "), "{errors:?}");
         let value = || Some((AttributeKind::Text, "x".to_owned()));

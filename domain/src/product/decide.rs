@@ -5,7 +5,7 @@ use crate::Sku;
 use super::command::ProductCommand;
 use super::event::{Changed, Content, Created, Fenced, ProductEvent, Withdrawn};
 use super::rejection::ProductRejection;
-use super::state::{Life, ProductState};
+use super::state::{Lifecycle, ProductState};
 
 type Decision = Result<Vec<ProductEvent>, ProductRejection>;
 
@@ -32,11 +32,11 @@ fn create(state: &ProductState, content: &Content, epoch: u64) -> Decision {
 }
 
 fn replace(state: &ProductState, content: &Content, epoch: u64) -> Decision {
-    match state.life {
-        Life::NotCreated => return Err(ProductRejection::NotFound),
-        Life::Withdrawn => return Err(ProductRejection::Withdrawn),
-        Life::Live if state.has_content(content) => return Ok(Vec::new()),
-        Life::Live => content.check().map_err(ProductRejection::InvalidContent)?,
+    match state.lifecycle {
+        Lifecycle::NotCreated => return Err(ProductRejection::NotFound),
+        Lifecycle::Withdrawn => return Err(ProductRejection::Withdrawn),
+        Lifecycle::Live if state.has_content(content) => return Ok(Vec::new()),
+        Lifecycle::Live => content.check().map_err(ProductRejection::InvalidContent)?,
     }
     check_epoch(state, epoch)?;
     let stays = |sku: &Sku| content.variants.iter().any(|variant| variant.sku == *sku);
@@ -45,10 +45,10 @@ fn replace(state: &ProductState, content: &Content, epoch: u64) -> Decision {
 }
 
 fn withdraw(state: &ProductState) -> Decision {
-    match state.life {
-        Life::NotCreated => Err(ProductRejection::NotFound),
-        Life::Withdrawn => Ok(Vec::new()),
-        Life::Live => Ok(vec![Withdrawn { removed_skus: state.skus().cloned().collect() }.into()]),
+    match state.lifecycle {
+        Lifecycle::NotCreated => Err(ProductRejection::NotFound),
+        Lifecycle::Withdrawn => Ok(Vec::new()),
+        Lifecycle::Live => Ok(vec![Withdrawn { removed_skus: state.skus().cloned().collect() }.into()]),
     }
 }
 

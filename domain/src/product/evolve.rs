@@ -1,7 +1,7 @@
 //! Applies events to the state of a product.
 
 use super::event::{Content, ProductEvent, Variant};
-use super::state::{Life, ProductState, VariantState, hash_of};
+use super::state::{Lifecycle, ProductState, VariantState, hash_of};
 
 /// Returns the state after an event.
 pub fn evolve(state: ProductState, event: &ProductEvent) -> ProductState {
@@ -12,7 +12,7 @@ pub fn evolve(state: ProductState, event: &ProductEvent) -> ProductState {
             live(&event.content, epoch + u64::from(!event.removed_skus.is_empty()))
         }
         ProductEvent::Withdrawn(_) => {
-            ProductState { life: Life::Withdrawn, epoch: epoch + 1, ..ProductState::default() }
+            ProductState { lifecycle: Lifecycle::Withdrawn, epoch: epoch + 1, ..ProductState::default() }
         }
         ProductEvent::Fenced(_) => ProductState { epoch: epoch + 1, ..state },
     }
@@ -24,7 +24,7 @@ fn live(content: &Content, epoch: u64) -> ProductState {
         (variant.sku.clone(), state)
     };
     ProductState {
-        life: Life::Live,
+        lifecycle: Lifecycle::Live,
         epoch,
         name: content.name.clone(),
         active: content.active,

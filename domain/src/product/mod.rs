@@ -5,6 +5,7 @@
 //! its SKUs can be used by another product.
 
 pub mod amend;
+mod attribute_value;
 pub mod check;
 pub mod command;
 pub mod decide;
@@ -13,7 +14,6 @@ pub mod evolve;
 pub(crate) mod id;
 pub mod rejection;
 pub mod state;
-mod written;
 
 pub use amend::Amendment;
 pub use command::ProductCommand;

@@ -13,7 +13,8 @@ use super::event::Content;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductState {
-    pub(super) life: Life,
+    #[serde(rename = "life")]
+    pub(super) lifecycle: Lifecycle,
     pub(super) epoch: u64,
     pub(super) name: String,
     pub(super) active: bool,
@@ -21,10 +22,10 @@ pub struct ProductState {
     pub(super) content_hash: [u8; 16],
 }
 
-/// Stage in the life of a product.
+/// Stage in the lifecycle of a product.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(super) enum Life {
+pub(super) enum Lifecycle {
     #[default]
     NotCreated,
     Live,
@@ -44,17 +45,17 @@ pub struct VariantState {
 impl ProductState {
     /// Returns true if the product was ever created.
     pub fn exists(&self) -> bool {
-        self.life != Life::NotCreated
+        self.lifecycle != Lifecycle::NotCreated
     }
 
     /// Returns true if the product was withdrawn.
     pub fn is_withdrawn(&self) -> bool {
-        self.life == Life::Withdrawn
+        self.lifecycle == Lifecycle::Withdrawn
     }
 
     /// Returns true if customers can buy the product.
     pub fn is_listed(&self) -> bool {
-        self.life == Life::Live && self.active
+        self.lifecycle == Lifecycle::Live && self.active
     }
 
     /// Returns the current epoch: the number of times that the product gave up SKUs or was fenced.
@@ -79,7 +80,7 @@ impl ProductState {
 
     /// Returns true if the product already has exactly this content.
     pub fn has_content(&self, content: &Content) -> bool {
-        self.life == Life::Live && self.content_hash == hash_of(content)
+        self.lifecycle == Lifecycle::Live && self.content_hash == hash_of(content)
     }
 }
 

@@ -12,7 +12,7 @@ pub const SKIPS_MAX: usize = 1_000;
 /// Returns the events of a command, or the reason why it is refused.
 pub fn decide(state: &SkipsState, command: &SkipsCommand) -> Result<Vec<SkipsEvent>, SkipsRejection> {
     let SkipsCommand::Skip { skip, reason } = command;
-    let reason = REASON_NEEDED.keep(reason).map_err(SkipsRejection::Reason)?;
+    let reason = REASON_NEEDED.trim_and_check(reason).map_err(SkipsRejection::Reason)?;
     if state.skipped.contains(skip) {
         return Ok(Vec::new());
     }

@@ -58,7 +58,7 @@ fn change(account: &Account, command: &UserCommand, context: &Context) -> Decisi
             if account.addresses.len() >= ADDRESSES_MAX {
                 return Err(UserRejection::BookFull);
             }
-            let id = AddressId(context.creates("address"));
+            let id = AddressId(context.derived_id("address"));
             AddressAdded { id, entry: sealed(*user, entry), is_default: *is_default }.into()
         }
         UserCommand::ChangeAddress { user, id, entry, is_default } => {

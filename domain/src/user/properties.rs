@@ -82,7 +82,7 @@ proptest! {
         user.send(1, &register()).unwrap();
         let mut book = Book::default();
         for (n, act) in (2..).zip(acts) {
-            let (command, expected) = book.apply(&act, AddressId(context(n, noon()).creates("address")));
+            let (command, expected) = book.apply(&act, AddressId(context(n, noon()).derived_id("address")));
             let decided = user.send(n, &command);
             prop_assert_eq!(decided.map(drop).map_err(|rejection| rejection.code()), expected, "{:?}", act);
             let account = user.state.account().unwrap();

@@ -16,11 +16,12 @@ pub enum WebhookCommand {
         /// Time at which the provider created the event.
         created_at: Timestamp,
     },
-    /// Marks a stored webhook as processed. This happens after the shop knows which payment it is about.
-    Settle {
+    /// Records the outcome of a stored webhook, after the shop knows which payment it is about. The webhook is
+    /// not applied again.
+    RecordOutcome {
         /// Id that the provider gave to the event in the webhook.
         event_id: String,
         /// True if the payment accepted the webhook, false if it could not use it.
-        taken: bool,
+        is_applied: bool,
     },
 }

@@ -19,9 +19,9 @@ pub fn decide(state: &WebhookState, command: &WebhookCommand) -> Result<Vec<Webh
             };
             Ok(vec![stored.into()])
         }
-        WebhookCommand::Settle { event_id, taken } => {
+        WebhookCommand::RecordOutcome { event_id, is_applied } => {
             let is_open = state.seen.get(event_id).is_some_and(|is_settled| !is_settled);
-            let settled = Settled { event_id: event_id.clone(), taken: *taken };
+            let settled = Settled { event_id: event_id.clone(), is_applied: *is_applied };
             Ok(if is_open { vec![settled.into()] } else { Vec::new() })
         }
     }

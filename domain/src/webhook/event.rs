@@ -26,7 +26,8 @@ pub struct Settled {
     /// Id that the provider gave to the event in the webhook.
     pub event_id: String,
     /// True if the payment accepted the webhook, false if it could not use it.
-    pub taken: bool,
+    #[serde(rename = "taken")]
+    pub is_applied: bool,
 }
 
 event_enum! {

@@ -12,7 +12,7 @@ use crate::history::History;
 #[derive(Clone, Debug)]
 enum Act {
     Store(usize),
-    Settle(usize, bool),
+    RecordOutcome(usize, bool),
 }
 
 /// Returns acts on a few more webhooks than one payment may have.
@@ -20,7 +20,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     let webhook = || 0..STORED_MAX + 20;
     let act = prop_oneof![
         4 => webhook().prop_map(Act::Store),
-        1 => (webhook(), any::<bool>()).prop_map(|(webhook, taken)| Act::Settle(webhook, taken)),
+        1 => (webhook(), any::<bool>()).prop_map(|(webhook, is_applied)| Act::RecordOutcome(webhook, is_applied)),
     ];
     prop::collection::vec(act, 0..400)
 }
@@ -45,12 +45,12 @@ proptest! {
                     }
                     (store_command(&webhook.to_string()), is_full && !is_known, is_new)
                 }
-                Act::Settle(webhook, taken) => {
+                Act::RecordOutcome(webhook, is_applied) => {
                     let is_new = open.remove(&webhook);
                     if is_new {
                         processed.insert(webhook);
                     }
-                    (WebhookCommand::Settle { event_id: webhook.to_string(), taken }, false, is_new)
+                    (WebhookCommand::RecordOutcome { event_id: webhook.to_string(), is_applied }, false, is_new)
                 }
             };
             let decided = webhooks.send(1, &command);

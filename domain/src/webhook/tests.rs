@@ -26,11 +26,11 @@ fn a_webhook_is_stored_once() {
 
 #[test]
 fn a_processed_webhook_is_not_processed_or_stored_again() {
-    let settle = WebhookCommand::Settle { event_id: "evt_1".into(), taken: true };
-    let settled: WebhookEvent = Settled { event_id: "evt_1".into(), taken: true }.into();
-    given::<Webhook>(&[]).when(&settle).then_nothing();
-    given::<Webhook>(&[stored_event("evt_1")]).when(&settle).then(std::slice::from_ref(&settled));
-    given::<Webhook>(&[stored_event("evt_1"), settled.clone()]).when(&settle).then_nothing();
+    let record = WebhookCommand::RecordOutcome { event_id: "evt_1".into(), is_applied: true };
+    let settled: WebhookEvent = Settled { event_id: "evt_1".into(), is_applied: true }.into();
+    given::<Webhook>(&[]).when(&record).then_nothing();
+    given::<Webhook>(&[stored_event("evt_1")]).when(&record).then(std::slice::from_ref(&settled));
+    given::<Webhook>(&[stored_event("evt_1"), settled.clone()]).when(&record).then_nothing();
     given::<Webhook>(&[stored_event("evt_1"), settled]).when(&store_command("evt_1")).then_nothing();
 }
 

@@ -16,7 +16,7 @@ use super::{KeysUnavailable, Person};
 
 /// Link between a name and a person.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Linked {
+pub struct NameLink {
     /// Name by which the person is found.
     pub name: String,
     /// Person to whom the name belongs.
@@ -64,7 +64,7 @@ pub trait PersonIndex: Send + Sync + 'static {
     /// first one is the next after `after`.
     async fn linked_after(
         &self,
-        after: Option<&Linked>,
+        after: Option<&NameLink>,
         limit: usize,
-    ) -> Result<Vec<Linked>, KeysUnavailable>;
+    ) -> Result<Vec<NameLink>, KeysUnavailable>;
 }

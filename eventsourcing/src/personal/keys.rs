@@ -81,32 +81,32 @@ pub struct KeysUnavailable(pub String);
 /// Port to the store of people's keys.
 ///
 /// An erasure has two parts. First, [`PersonKeys::erase`] destroys the key. Then the rest of the program
-/// removes the other data of the person, such as sessions. The erasure is *settled* once that is done.
+/// removes the other data of the person, such as sessions. The erasure is *complete* once that is done.
 #[async_trait]
 pub trait PersonKeys: PersonIndex {
     /// Returns keys for sealing. Creates a key for each person who has none. People who are erased get no
     /// key.
-    async fn to_seal(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable>;
+    async fn keys_for_sealing(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable>;
 
     /// Returns keys for opening sealed values, for those of `people` who have a key.
-    async fn to_open(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable>;
+    async fn keys_for_opening(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable>;
 
     /// Returns true if the person is erased.
     async fn is_erased(&self, person: &Person) -> Result<bool, KeysUnavailable>;
 
-    /// Destroys the person's key, which can't be undone. [`PersonKeys::unsettled`] lists the erasure until
-    /// [`PersonKeys::settle`] is called.
+    /// Destroys the person's key, which can't be undone. [`PersonKeys::incomplete_erasures`] lists the
+    /// erasure until [`PersonKeys::complete_erasure`] is called.
     async fn erase(&self, person: &Person, at: Timestamp) -> Result<(), KeysUnavailable>;
 
-    /// Returns up to `limit` people whose erasure is not settled, the oldest erasure first.
-    async fn unsettled(&self, limit: usize) -> Result<Vec<Person>, KeysUnavailable>;
+    /// Returns up to `limit` people whose erasure is not complete, the oldest erasure first.
+    async fn incomplete_erasures(&self, limit: usize) -> Result<Vec<Person>, KeysUnavailable>;
 
-    /// Marks the erasure of a person as settled.
-    async fn settle(&self, person: &Person) -> Result<(), KeysUnavailable>;
+    /// Marks the erasure of a person as complete.
+    async fn complete_erasure(&self, person: &Person) -> Result<(), KeysUnavailable>;
 
     /// Returns up to `limit` people who are erased, ordered by their text form and after `name`.
     async fn erased_after(&self, name: &str, limit: usize) -> Result<Vec<Person>, KeysUnavailable>;
 
-    /// Marks the erasure of a person as not settled.
-    async fn unsettle(&self, person: &Person) -> Result<(), KeysUnavailable>;
+    /// Marks the erasure of a person as incomplete, so that its steps are performed again.
+    async fn reopen_erasure(&self, person: &Person) -> Result<(), KeysUnavailable>;
 }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::EventId;
 
-pub use index::{Linked, PersonIndex};
+pub use index::{NameLink, PersonIndex};
 pub use keys::{KeyRing, KeysUnavailable, NONCE_BYTES, PersonKey, PersonKeys};
 pub use seal::{People, people, seal, sealed_people};
 

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::envelope::RecordedEvent;
 use crate::id::{CommandId, CorrelationId, EventId, Position, Revision, StreamName};
-use crate::parking::{Entity, Poison, catch_panic, without_values};
+use crate::parking::{ApplyFailure, Entity, catch_panic, without_values};
 use crate::process::{
     Decision, Input, Output, OutputId, Process, RecordedInput, RecordedInputKind, RecordedOutput,
     RecordedOutputKind, Step, Transition,
@@ -26,10 +26,10 @@ type RulesFailure = (Option<usize>, String);
 
 /// Input of a recorded transition, and the open output that it answers.
 type TransitionInput<P> =
-    (Input<<P as Process>::Event, <P as Process>::Step>, Option<(OutputId, Pending<P>)>);
+    (Input<<P as Process>::Event, <P as Process>::Step>, Option<(OutputId, OpenOutput<P>)>);
 
 /// Open output: one without an answer.
-pub(super) struct Pending<P: Process> {
+pub(super) struct OpenOutput<P: Process> {
     pub(super) kind: RecordedOutputKind,
     pub(super) step: P::Step,
     pub(super) command_id: CommandId,
@@ -45,14 +45,14 @@ pub(super) struct Pending<P: Process> {
     pub(super) losses: u32,
 }
 
-impl<P: Process> Clone for Pending<P> {
+impl<P: Process> Clone for OpenOutput<P> {
     fn clone(&self) -> Self {
         Self { step: self.step.clone(), ..*self }
     }
 }
 
 /// Input that waits for the next transition.
-pub(super) struct Waiting<P: Process> {
+pub(super) struct WaitingInput<P: Process> {
     /// Form in which the transition will record the input.
     pub(super) recorded: RecordedInput,
     pub(super) input: Input<P::Event, P::Step>,
@@ -60,13 +60,13 @@ pub(super) struct Waiting<P: Process> {
     pub(super) cause: Option<EventId>,
 }
 
-impl<P: Process> Clone for Waiting<P> {
+impl<P: Process> Clone for WaitingInput<P> {
     fn clone(&self) -> Self {
         Self { recorded: self.recorded.clone(), input: self.input.clone(), cause: self.cause }
     }
 }
 
-impl<P: Process> Waiting<P> {
+impl<P: Process> WaitingInput<P> {
     pub(super) fn event(source: &RecordedEvent, event: P::Event) -> Self {
         let recorded = RecordedInput {
             kind: RecordedInputKind::Event,
@@ -87,8 +87,8 @@ pub(super) struct Instance<P: Process> {
     pub(super) correlation_id: CorrelationId,
     /// Event that started the instance.
     pub(super) started_by: EventId,
-    pub(super) outputs: BTreeMap<OutputId, Pending<P>>,
-    pub(super) waiting: Vec<Waiting<P>>,
+    pub(super) outputs: BTreeMap<OutputId, OpenOutput<P>>,
+    pub(super) waiting: Vec<WaitingInput<P>>,
     pub(super) ended: bool,
     /// True while a transition is being appended, or waits for a retry.
     pub(super) deciding: bool,
@@ -147,12 +147,12 @@ impl<P: Process> Instance<P> {
         output: OutputId,
         recorded: RecordedInput,
         cause: Option<EventId>,
-    ) -> Option<Pending<P>> {
+    ) -> Option<OpenOutput<P>> {
         let pending = self.outputs.remove(&output)?;
         // The answer to an effect is an event of an aggregate. The instance reads this event like any other.
         if !self.ended && pending.kind != RecordedOutputKind::Effect {
             let input = result_input(&recorded, pending.step.clone());
-            self.waiting.push(Waiting { recorded, input, cause });
+            self.waiting.push(WaitingInput { recorded, input, cause });
         }
         Some(pending)
     }
@@ -160,14 +160,20 @@ impl<P: Process> Instance<P> {
     /// Describes why the instance can't continue, so that the caller can park it. `input` is the index of the
     /// waiting input that caused it; if it is `None`, the result names the last transition. `position` is the
     /// position of the process.
-    pub(super) fn poison(&self, id: &str, input: Option<usize>, position: Position, reason: &str) -> Poison {
+    pub(super) fn failure(
+        &self,
+        id: &str,
+        input: Option<usize>,
+        position: Position,
+        reason: &str,
+    ) -> ApplyFailure {
         let recorded = input.and_then(|index| self.waiting.get(index)).map(|waiting| &waiting.recorded);
         let event = recorded.and_then(|recorded| recorded.stream.clone().zip(recorded.revision));
         let can_be_skipped = event.is_some();
         let last_transition =
             || (StreamName::new(P::NAME, id), self.revision.map_or(0, |revision| revision.0));
         let (stream, revision) = event.unwrap_or_else(last_transition);
-        Poison {
+        ApplyFailure {
             entity: Entity::Key(id.to_owned()),
             stream,
             revision: Revision(revision),
@@ -181,7 +187,7 @@ impl<P: Process> Instance<P> {
     /// command has no answer, if another transition is being appended, if the instance has ended, or if the
     /// rules decide no move.
     pub(super) fn decide(&self, now: Timestamp) -> Result<Option<Transition<P::Move>>, RulesFailure> {
-        let has_unanswered_command = self.outputs.values().any(Pending::is_command);
+        let has_unanswered_command = self.outputs.values().any(OpenOutput::is_command);
         if self.ended || self.deciding || self.waiting.is_empty() || has_unanswered_command {
             return Ok(None);
         }
@@ -218,7 +224,7 @@ impl<P: Process> Instance<P> {
     /// Removes an input of a recorded transition from the waiting inputs, and the output that it answers from
     /// the open outputs. Returns the input, and the output if it was open.
     fn remove_input(&mut self, recorded: &RecordedInput) -> Result<TransitionInput<P>, String> {
-        let is_same = |waiting: &Waiting<P>| match recorded.output {
+        let is_same = |waiting: &WaitingInput<P>| match recorded.output {
             Some(output) => waiting.recorded.output == Some(output),
             None => {
                 waiting.recorded.stream == recorded.stream
@@ -233,7 +239,7 @@ impl<P: Process> Instance<P> {
         let input = match (&answered, waiting) {
             // The recorded answer counts, even if this runtime received another one.
             (_, Some(waiting)) if recorded.kind == waiting.recorded.kind => waiting.input,
-            (_, Some(Waiting { input, .. })) => result_input(recorded, step_of(input)?),
+            (_, Some(WaitingInput { input, .. })) => result_input(recorded, step_of(input)?),
             (Some((_, pending)), None) => result_input(recorded, pending.step.clone()),
             (None, None) => {
                 let source = match (&recorded.stream, recorded.revision) {
@@ -253,7 +259,7 @@ impl<P: Process> Instance<P> {
         &mut self,
         version: u16,
         transition: &mut Transition<P::Move>,
-    ) -> Result<Vec<(OutputId, Pending<P>)>, String> {
+    ) -> Result<Vec<(OutputId, OpenOutput<P>)>, String> {
         let mut inputs = Vec::new();
         let mut answered = Vec::new();
         for recorded in &transition.taken {
@@ -277,7 +283,7 @@ impl<P: Process> Instance<P> {
         &mut self,
         recorded: &RecordedEvent,
         transition: &Transition<P::Move>,
-    ) -> Result<Vec<(OutputId, Pending<P>)>, String> {
+    ) -> Result<Vec<(OutputId, OpenOutput<P>)>, String> {
         self.revision = Some(recorded.revision);
         self.deciding = false;
         self.failed_appends = 0;
@@ -288,7 +294,7 @@ impl<P: Process> Instance<P> {
         for (ordinal, output) in (0_u32..).zip(&transition.outputs) {
             let step: P::Step = parse_step(&output.step, output.number)?;
             let event_id = recorded.event.id;
-            let pending = Pending {
+            let pending = OpenOutput {
                 kind: output.kind,
                 command_id: command_id::<P>(&self.state, output.kind, &step, event_id, ordinal),
                 step,
@@ -307,9 +313,10 @@ impl<P: Process> Instance<P> {
 
     /// Drops what an ended instance no longer needs: its waiting inputs, its timers, and the effects whose
     /// reactor stopped waiting. Returns the dropped outputs.
-    pub(super) fn close(&mut self) -> Vec<(OutputId, Pending<P>)> {
+    pub(super) fn close(&mut self) -> Vec<(OutputId, OpenOutput<P>)> {
         self.waiting.clear();
-        let is_dropped = |pending: &Pending<P>| pending.kind == RecordedOutputKind::Timer || pending.given_up;
+        let is_dropped =
+            |pending: &OpenOutput<P>| pending.kind == RecordedOutputKind::Timer || pending.given_up;
         self.outputs.extract_if(.., |_, pending| is_dropped(pending)).collect()
     }
 }

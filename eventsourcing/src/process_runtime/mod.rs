@@ -31,7 +31,7 @@ use jiff::Timestamp;
 
 use crate::envelope::{Origin, RecordedEvent};
 use crate::id::{CommandId, Position};
-use crate::parking::{Entity, Parked, Parking, Poison, catch_panic};
+use crate::parking::{ApplyFailure, Entity, Parked, Parking, catch_panic};
 use crate::payload::decode_json;
 use crate::process::{
     Incoming, OutputId, Process, ProcessChange, ProcessCommand, ProcessRows, RecordedInput,
@@ -41,7 +41,7 @@ use crate::store::{Append, Filter};
 
 pub use error::ProcessError;
 
-use instance::{Instance, Pending, Waiting};
+use instance::{Instance, OpenOutput, WaitingInput};
 
 /// Schema version of the transitions of every process. Version 1 recorded no moves.
 const TRANSITION_VERSION: u16 = 2;
@@ -59,7 +59,7 @@ pub enum Action<P: Process> {
     /// [`ProcessRuntime::on_effect_answered`].
     Effect(Outgoing<P::Effect>),
     /// Report to operators that an instance could not decide and was parked.
-    Parked(Poison),
+    Parked(ApplyFailure),
 }
 
 /// Command or effect to send, with its origin.
@@ -264,7 +264,7 @@ impl<P: Process> ProcessRuntime<P> {
         let Some(incoming) = self.read_incoming(recorded)? else { return Ok(()) };
         let id = incoming.instance;
         let is_concerned = released.is_none_or(|parked| {
-            parked.keys.contains(&id) || parked.poison.entity == Entity::Stream(recorded.stream.clone())
+            parked.keys.contains(&id) || parked.failure.entity == Entity::Stream(recorded.stream.clone())
         });
         if !is_concerned || self.parking.is_skipped(&recorded.stream, recorded.revision, Some(&id)) {
             return Ok(());
@@ -282,7 +282,7 @@ impl<P: Process> ProcessRuntime<P> {
         if let Some(instance) = self.instances.get_mut(&id)
             && !instance.ended
         {
-            instance.waiting.push(Waiting::event(recorded, incoming.event));
+            instance.waiting.push(WaitingInput::event(recorded, incoming.event));
             self.touch(&id);
         }
         Ok(())
@@ -296,31 +296,31 @@ impl<P: Process> ProcessRuntime<P> {
             // An operator skipped the event for one instance while it was still readable. Now all instances
             // skip it.
             Err(_) if self.parking.has_skip_for(recorded) => Ok(None),
-            Err(reason) => Err(Self::poisoned(Entity::Stream(recorded.stream.clone()), recorded, &reason)),
+            Err(reason) => {
+                Err(Self::apply_failed(Entity::Stream(recorded.stream.clone()), recorded, &reason))
+            }
             Ok(incoming) => Ok(incoming),
         }
     }
 
     fn on_transition(&mut self, recorded: &RecordedEvent) -> Result<(), ProcessError> {
         let id = recorded.stream.id().to_owned();
-        let poisoned = |reason: String| Self::unskippable(Entity::Key(id.clone()), recorded, &reason);
+        let failed = |reason: String| Self::unskippable(Entity::Key(id.clone()), recorded, &reason);
         let version = recorded.event.schema_version;
         if version > TRANSITION_VERSION {
             let reason = format!(
                 "the transition has version {version}; this program reads up to {TRANSITION_VERSION}"
             );
-            return Err(poisoned(reason));
+            return Err(failed(reason));
         }
         let mut transition: Transition<P::Move> = decode_json(recorded.event_type(), &recorded.event.data)
-            .map_err(|error| poisoned(error.to_string()))?;
-        let instance = self
-            .instances
-            .get_mut(&id)
-            .ok_or_else(|| poisoned("no event started the instance".to_owned()))?;
+            .map_err(|error| failed(error.to_string()))?;
+        let instance =
+            self.instances.get_mut(&id).ok_or_else(|| failed("no event started the instance".to_owned()))?;
         // Work on a copy, so that an instance that is parked keeps its state from before the transition.
         let mut after = instance.clone();
-        let answered = catch_panic(|| after.apply(version, &mut transition)).flatten().map_err(poisoned)?;
-        let added = catch_panic(|| after.record(recorded, &transition)).flatten().map_err(poisoned)?;
+        let answered = catch_panic(|| after.apply(version, &mut transition)).flatten().map_err(failed)?;
+        let added = catch_panic(|| after.record(recorded, &transition)).flatten().map_err(failed)?;
         *instance = after;
         for (output, pending) in answered {
             self.unanswered.remove(&pending.command_id);
@@ -463,7 +463,7 @@ fn parse_step<S: Step>(name: &str, number: Option<u32>) -> Result<S, String> {
     S::parse(name, number).ok_or_else(|| format!("step `{name}` with number {number:?} is unknown"))
 }
 
-impl<P: Process> Pending<P> {
+impl<P: Process> OpenOutput<P> {
     fn is_command(&self) -> bool {
         self.kind == RecordedOutputKind::Command
     }

@@ -9,7 +9,7 @@
 use jiff::Timestamp;
 
 use crate::envelope::RecordedEvent;
-use crate::parking::{Entity, Parked, Poison, Skip, catch_panic};
+use crate::parking::{ApplyFailure, Entity, Parked, Skip, catch_panic};
 use crate::process::{Process, RecordedInput};
 
 use super::{ProcessError, ProcessRuntime};
@@ -45,16 +45,16 @@ impl<P: Process> ProcessRuntime<P> {
         entity.map(|entity| self.parking.wait(entity, recorded.position)).is_some()
     }
 
-    pub(super) fn poisoned(entity: Entity, recorded: &RecordedEvent, reason: &str) -> ProcessError {
-        let poison = Box::new(Poison::new(entity, recorded, reason));
-        ProcessError::Poisoned { process: P::NAME, poison }
+    pub(super) fn apply_failed(entity: Entity, recorded: &RecordedEvent, reason: &str) -> ProcessError {
+        let failure = Box::new(ApplyFailure::new(entity, recorded, reason));
+        ProcessError::ApplyFailed { process: P::NAME, failure }
     }
 
     /// Makes the error for a transition that can't be applied. Transitions can't be skipped.
     pub(super) fn unskippable(entity: Entity, recorded: &RecordedEvent, reason: &str) -> ProcessError {
-        let mut poison = Box::new(Poison::new(entity, recorded, reason));
-        poison.can_be_skipped = false;
-        ProcessError::Poisoned { process: P::NAME, poison }
+        let mut failure = Box::new(ApplyFailure::new(entity, recorded, reason));
+        failure.can_be_skipped = false;
+        ProcessError::ApplyFailed { process: P::NAME, failure }
     }
 
     /// Skips an event from now on. If an instance has taken the event in but not used it yet, the
@@ -99,9 +99,9 @@ impl<P: Process> ProcessRuntime<P> {
         }
         for (index, recorded) in events.iter().enumerate() {
             let Err(error) = self.take_in(recorded, Some(&parked)) else { continue };
-            if let ProcessError::Poisoned { poison, .. } = &error {
+            if let ProcessError::ApplyFailed { failure, .. } = &error {
                 self.parking.park(Parked {
-                    poison: Poison { entity: entity.clone(), ..Poison::clone(poison) },
+                    failure: ApplyFailure { entity: entity.clone(), ..ApplyFailure::clone(failure) },
                     keys: parked.keys.clone(),
                     since: now,
                 });

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{CommandId, CorrelationId, EventId, Revision};
 use crate::process::{Input, OutputId, Process, RecordedInput, RecordedOutputKind, Step};
 
-use super::instance::{Instance, Pending, Waiting};
+use super::instance::{Instance, OpenOutput, WaitingInput};
 use super::parse_step;
 
 #[derive(Serialize, Deserialize)]
@@ -20,13 +20,13 @@ struct InstanceRow<S, E> {
     revision: Option<Revision>,
     correlation_id: CorrelationId,
     started_by: EventId,
-    outputs: Vec<PendingRow>,
-    waiting: Vec<WaitingRow<E>>,
+    outputs: Vec<OpenOutputRow>,
+    waiting: Vec<WaitingInputRow<E>>,
     ended: bool,
 }
 
 #[derive(Serialize, Deserialize)]
-struct PendingRow {
+struct OpenOutputRow {
     output: OutputId,
     kind: RecordedOutputKind,
     step: String,
@@ -37,7 +37,7 @@ struct PendingRow {
 }
 
 #[derive(Serialize, Deserialize)]
-struct WaitingRow<E> {
+struct WaitingInputRow<E> {
     taken: RecordedInput,
     event: Option<E>,
     step: Option<String>,
@@ -47,7 +47,7 @@ struct WaitingRow<E> {
 
 /// Returns the row of an instance.
 pub(super) fn write<P: Process>(instance: &Instance<P>) -> Vec<u8> {
-    let outputs = instance.outputs.iter().map(|(output, pending)| PendingRow {
+    let outputs = instance.outputs.iter().map(|(output, pending)| OpenOutputRow {
         output: *output,
         kind: pending.kind,
         step: pending.step.name().to_owned(),
@@ -63,7 +63,7 @@ pub(super) fn write<P: Process>(instance: &Instance<P>) -> Vec<u8> {
                 (None, Some(step))
             }
         };
-        WaitingRow {
+        WaitingInputRow {
             taken: waiting.recorded.clone(),
             event,
             step: step.map(|step| step.name().to_owned()),
@@ -102,7 +102,7 @@ pub(super) fn read<P: Process>(document: &[u8]) -> Result<Instance<P>, String> {
         conflicted_at: None,
     };
     for output in row.outputs {
-        let pending = Pending {
+        let pending = OpenOutput {
             kind: output.kind,
             step: parse_step(&output.step, output.number)?,
             command_id: output.command_id,
@@ -122,7 +122,7 @@ pub(super) fn read<P: Process>(document: &[u8]) -> Result<Instance<P>, String> {
             }
             (None, None) => return Err("a waiting input has neither an event nor a step".to_owned()),
         };
-        instance.waiting.push(Waiting { recorded: waiting.taken, input, cause: waiting.cause });
+        instance.waiting.push(WaitingInput { recorded: waiting.taken, input, cause: waiting.cause });
     }
     Ok(instance)
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::envelope::{Actor, NewEvent, Origin, ReplyTo};
 use crate::id::{CommandId, Revision, StreamName, derive};
-use crate::parking::{Parked, Poison, catch_panic};
+use crate::parking::{ApplyFailure, Parked, catch_panic};
 use crate::payload::encode_json;
 use crate::process::{OutputId, Process, RecordedOutputKind, Transition};
 use crate::retry::{LONGEST_WAIT, wait_after};
@@ -108,13 +108,18 @@ impl<P: Process> ProcessRuntime<P> {
         Append { stream, expected: Expected::from_last(instance.revision), events: vec![event] }
     }
 
-    /// Accepts the failure of [`Action::Append`]. Returns the poison if the instance was parked.
+    /// Accepts the failure of [`Action::Append`]. Returns the reason if the instance was parked.
     ///
     /// After a conflict, the instance decides again, because the log should hold a competing transition. If
     /// the conflicts continue while the process reads on, there is no such transition, and the instance is
     /// parked. A transition that is too large parks its instance at once. After a failure of the log, the
     /// instance decides again after a growing wait.
-    pub fn on_append_failed(&mut self, id: &str, error: &AppendError, now: Timestamp) -> Option<Poison> {
+    pub fn on_append_failed(
+        &mut self,
+        id: &str,
+        error: &AppendError,
+        now: Timestamp,
+    ) -> Option<ApplyFailure> {
         let instance = self.instances.get_mut(id)?;
         match error {
             AppendError::Conflict { .. } | AppendError::Duplicate { .. } => {
@@ -183,10 +188,10 @@ impl<P: Process> ProcessRuntime<P> {
 
     /// Parks an instance that can't continue. `input` is the index of the waiting input that caused the
     /// problem.
-    fn park_stuck(&mut self, id: &str, input: Option<usize>, reason: &str, now: Timestamp) -> Poison {
+    fn park_stuck(&mut self, id: &str, input: Option<usize>, reason: &str, now: Timestamp) -> ApplyFailure {
         let position = self.position;
-        let poison = self.instances[id].poison(id, input, position, reason);
-        self.parking.park(Parked { poison: poison.clone(), keys: vec![id.to_owned()], since: now });
-        poison
+        let failure = self.instances[id].failure(id, input, position, reason);
+        self.parking.park(Parked { failure: failure.clone(), keys: vec![id.to_owned()], since: now });
+        failure
     }
 }

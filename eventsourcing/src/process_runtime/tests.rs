@@ -110,7 +110,7 @@ impl World {
                     self.append(&content.stream, vec![envelope]);
                 }
             }
-            Action::Parked(poison) => panic!("{poison}"),
+            Action::Parked(failure) => panic!("{failure}"),
             Action::Effect(Outgoing { instance, output, content, origin }) => {
                 let was_done = self.log.iter().any(|recorded| recorded.event.command_id == origin.command_id);
                 if was_done {

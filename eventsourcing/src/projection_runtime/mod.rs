@@ -17,7 +17,7 @@ use lru::LruCache;
 
 use crate::envelope::RecordedEvent;
 use crate::id::Position;
-use crate::parking::{Entity, Parked, Parking, Poison, Skip, catch_panic};
+use crate::parking::{ApplyFailure, Entity, Parked, Parking, Skip, catch_panic};
 use crate::projector::{Build, Contribution, Model, ModelChange, OpenBuild, Projector, RowChange, SumChange};
 
 /// Largest number of decoded rows that a model keeps in memory.
@@ -25,20 +25,20 @@ pub const CACHE_ROWS_MAX: NonZeroUsize = NonZeroUsize::new(2_048).expect("not ze
 
 /// Error for a batch that can't be applied.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("read model {model}: {poison}")]
+#[error("read model {model}: {failure}")]
 pub struct ProjectionError {
     /// Name of the model.
     pub model: &'static str,
     /// Event, and the row or stream to which it can't be applied.
-    pub poison: Box<Poison>,
+    pub failure: Box<ApplyFailure>,
 }
 
 /// Projector of any model, together with the build that it writes.
 ///
 /// The driver processes a batch in five steps: `plan`, load the rows, `fold`, commit the change, `committed`.
 /// If a step fails, the driver calls [`ErasedProjector::forget`], which returns to the state before the
-/// batch. If the error is a poison, the driver calls [`ErasedProjector::park`] instead, which also parks the
-/// entity. Then it plans the batch again.
+/// batch. If an event can't be applied, the driver calls [`ErasedProjector::park`] instead, which also parks
+/// the entity. Then it plans the batch again.
 pub trait ErasedProjector: Send + Sync {
     /// Returns the model of the projector.
     fn model(&self) -> &'static Model;
@@ -95,7 +95,7 @@ pub struct ProjectorFold<P: Projector> {
     parking: Parking,
     /// Rows as they are stored. The cache does not record that a row is missing.
     cache: LruCache<String, P::Row>,
-    planned: Vec<Planned<P>>,
+    planned: Vec<PlannedEvent<P>>,
     /// Number of each key in the planned batch, in the order of first use.
     places: HashMap<String, usize>,
 }
@@ -103,7 +103,7 @@ pub struct ProjectorFold<P: Projector> {
 /// Decoded event, and the keys of the rows that it may change.
 type DecodedEvent<P> = (<P as Projector>::Event, Vec<String>);
 
-struct Planned<P: Projector> {
+struct PlannedEvent<P: Projector> {
     recorded: RecordedEvent,
     event: P::Event,
     /// Places of the rows that the event may change.
@@ -111,7 +111,7 @@ struct Planned<P: Projector> {
 }
 
 /// Row before and after a batch.
-struct Touched<R> {
+struct LoadedRow<R> {
     key: String,
     before: Option<R>,
     after: Option<R>,
@@ -176,7 +176,7 @@ impl<P: Projector> ProjectorFold<P> {
                 self.parking.wait(other, recorded.position);
                 return false;
             }
-            let is_of_stream = released.poison.entity == Entity::Stream(recorded.stream.clone());
+            let is_of_stream = released.failure.entity == Entity::Stream(recorded.stream.clone());
             is_of_stream || released.keys.contains(key)
         });
         self.add_to_plan(recorded, event, keys, missing);
@@ -192,7 +192,7 @@ impl<P: Projector> ProjectorFold<P> {
             // An operator skipped the event for one row while it was still readable. Now all rows skip it.
             Err(_) if self.parking.has_skip_for(recorded) => None,
             Err(reason) => {
-                return Err(Self::poison(Entity::Stream(recorded.stream.clone()), recorded, &reason));
+                return Err(Self::failure(Entity::Stream(recorded.stream.clone()), recorded, &reason));
             }
             Ok(decoded) => decoded,
         };
@@ -217,9 +217,9 @@ impl<P: Projector> ProjectorFold<P> {
         catch_panic(read).flatten()
     }
 
-    fn poison(entity: Entity, recorded: &RecordedEvent, reason: &str) -> ProjectionError {
-        let poison = Box::new(Poison::new(entity, recorded, reason));
-        ProjectionError { model: P::MODEL.name, poison }
+    fn failure(entity: Entity, recorded: &RecordedEvent, reason: &str) -> ProjectionError {
+        let failure = Box::new(ApplyFailure::new(entity, recorded, reason));
+        ProjectionError { model: P::MODEL.name, failure }
     }
 
     fn add_to_plan(
@@ -231,14 +231,14 @@ impl<P: Projector> ProjectorFold<P> {
     ) {
         if !keys.is_empty() {
             let rows = keys.into_iter().map(|key| self.place(key, missing)).collect();
-            self.planned.push(Planned { recorded: recorded.clone(), event, rows });
+            self.planned.push(PlannedEvent { recorded: recorded.clone(), event, rows });
         }
     }
 
     /// Returns the event that produced a row whose columns or contributions can't be computed. `row` is the
     /// row before the batch.
     fn failing_event(&self, place: usize, key: &str, mut row: Option<P::Row>) -> RecordedEvent {
-        for Planned { recorded, event, rows } in &self.planned {
+        for PlannedEvent { recorded, event, rows } in &self.planned {
             if !rows.contains(&place) {
                 continue;
             }
@@ -275,9 +275,9 @@ impl<P: Projector> ProjectorFold<P> {
     fn rows_before(
         &mut self,
         loaded: Vec<(String, Vec<u8>)>,
-    ) -> Result<Vec<Touched<P::Row>>, ProjectionError> {
-        let untouched = || Touched { key: String::new(), before: None, after: None };
-        let mut rows: Vec<Touched<P::Row>> =
+    ) -> Result<Vec<LoadedRow<P::Row>>, ProjectionError> {
+        let untouched = || LoadedRow { key: String::new(), before: None, after: None };
+        let mut rows: Vec<LoadedRow<P::Row>> =
             std::iter::repeat_with(untouched).take(self.places.len()).collect();
         for (key, document) in loaded {
             let Some(place) = self.places.get(&key) else { continue };
@@ -286,8 +286,8 @@ impl<P: Projector> ProjectorFold<P> {
                     "its row can't be read: {error}; rebuild it with `souk replay {}`",
                     P::MODEL.name
                 );
-                let mut error = Self::poison(Entity::Key(key), &self.first_event(*place), &reason);
-                error.poison.can_be_skipped = false;
+                let mut error = Self::failure(Entity::Key(key), &self.first_event(*place), &reason);
+                error.failure.can_be_skipped = false;
                 error
             })?;
             rows[*place].before = Some(row);
@@ -304,11 +304,11 @@ impl<P: Projector> ProjectorFold<P> {
     /// Returns the changes of rows and sums to write. Moves the resulting rows into the cache.
     fn change(
         &mut self,
-        rows: Vec<Touched<P::Row>>,
+        rows: Vec<LoadedRow<P::Row>>,
     ) -> Result<(Vec<RowChange>, Vec<SumChange>), ProjectionError> {
         let mut changes = Vec::new();
         let mut sums = Sums::new();
-        for (place, Touched { key, before, after }) in rows.into_iter().enumerate() {
+        for (place, LoadedRow { key, before, after }) in rows.into_iter().enumerate() {
             if before != after {
                 let compute_content = || {
                     if !P::MODEL.sums.is_empty() {
@@ -322,7 +322,7 @@ impl<P: Projector> ProjectorFold<P> {
                 };
                 let content = catch_panic(compute_content).map_err(|reason| {
                     let failing_event = self.failing_event(place, &key, before.clone());
-                    Self::poison(Entity::Key(key.clone()), &failing_event, &reason)
+                    Self::failure(Entity::Key(key.clone()), &failing_event, &reason)
                 })?;
                 changes.push(RowChange { key: key.clone(), content });
             }
@@ -382,12 +382,12 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
         reached: Position,
     ) -> Result<ModelChange, ProjectionError> {
         let mut touched = self.rows_before(loaded)?;
-        for Planned { recorded, event, rows } in &self.planned {
+        for PlannedEvent { recorded, event, rows } in &self.planned {
             for place in rows {
                 let row = &mut touched[*place];
                 let before = row.after.take();
                 row.after = catch_panic(|| P::project(&row.key, before, event, recorded))
-                    .map_err(|reason| Self::poison(Entity::Key(row.key.clone()), recorded, &reason))?;
+                    .map_err(|reason| Self::failure(Entity::Key(row.key.clone()), recorded, &reason))?;
             }
         }
         let (rows, sums) = self.change(touched)?;
@@ -425,7 +425,7 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
 
     fn park_again(&mut self, parked: Parked, waiting: &[Position]) {
         for position in waiting {
-            self.parking.wait(parked.poison.entity.clone(), *position);
+            self.parking.wait(parked.failure.entity.clone(), *position);
         }
         self.parking.park(parked);
     }

@@ -30,7 +30,7 @@ struct Thing {
 }
 
 /// Colour on which the projector panics.
-const POISON: u8 = 200;
+const REFUSED_COLOUR: u8 = 200;
 
 /// Read model of things by number, with the number and the total brightness of the things of each colour.
 struct Things;
@@ -61,7 +61,7 @@ impl Projector for Things {
 
     fn project(_: &str, row: Option<Thing>, event: &Painted, _: &RecordedEvent) -> Option<Thing> {
         let shade = row.map_or(0, |thing| thing.colour);
-        assert!(event.colour != Some(POISON), "poison");
+        assert!(event.colour != Some(REFUSED_COLOUR), "poison");
         event.colour.map(|colour| Thing { colour: (shade + colour) % 5 })
     }
 
@@ -140,7 +140,7 @@ impl Tables {
         self.checkpoint = change.checkpoint;
         self.parked.retain(|parked| !change.parking.released.contains(parked));
         self.parked.extend(change.parking.parked);
-        let is_parked = |entity: &Entity| self.parked.iter().any(|parked| parked.poison.entity == *entity);
+        let is_parked = |entity: &Entity| self.parked.iter().any(|parked| parked.failure.entity == *entity);
         self.waiting.extend(change.parking.waiting);
         self.waiting.retain(|(entity, _)| is_parked(entity));
         written
@@ -369,8 +369,8 @@ fn unreadable(position: u64) -> RecordedEvent {
 
 fn park(fold: &mut dyn ErasedProjector, error: ProjectionError, keys: &[&str]) -> Entity {
     let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-    let entity = error.poison.entity.clone();
-    fold.park(Parked { poison: *error.poison, keys, since: noon() });
+    let entity = error.failure.entity.clone();
+    fold.park(Parked { failure: *error.failure, keys, since: noon() });
     entity
 }
 
@@ -410,7 +410,8 @@ fn an_unreadable_event_parks_its_stream_and_rows_and_the_other_rows_continue() {
 fn a_panic_of_the_projector_parks_only_the_row_that_caused_it() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let mut tables = Tables::default();
-    let batch = [painted(1, &[1, 2], Some(1)), painted(2, &[1], Some(POISON)), painted(3, &[1, 2], Some(1))];
+    let batch =
+        [painted(1, &[1, 2], Some(1)), painted(2, &[1], Some(REFUSED_COLOUR)), painted(3, &[1, 2], Some(1))];
     fold.plan(&batch).unwrap();
     let error = fold.fold(Vec::new(), Position(3)).unwrap_err();
     assert!(

@@ -32,7 +32,7 @@ use souk_http::{Caller, Problem};
 
 use crate::client::TrustedProxies;
 use crate::layers::read;
-use crate::room::Room;
+use crate::memory::MemoryBudgets;
 use crate::table::RouteTable;
 pub use health::UpstreamHealth;
 pub use keys::follow;
@@ -122,8 +122,8 @@ async fn forward(
         ),
     };
     // The buffer keeps its room until the upstream has responded, because the body may be sent again.
-    let room = parts.extensions.get::<Arc<Room>>().cloned().unwrap_or_default();
-    let mut buffer = room.body_buffer(caller.nearest_address());
+    let memory = parts.extensions.get::<Arc<MemoryBudgets>>().cloned().unwrap_or_default();
+    let mut buffer = memory.body_buffer(caller.nearest_address());
     let body = read(body, route.body_bytes_max, &mut buffer).await?;
     let may_retry = may_retry(route, &head);
     let timeout = Duration::from_secs(route.timeout_s);

@@ -1,11 +1,11 @@
 //! Limits of one upstream: places for requests in progress, and room for response bytes that wait for
 //! clients.
 //!
-//! Client addresses share both. One address can use at most one part of [`UpstreamLimits::parts`] of each, so
-//! a single client never has all of them. An IPv6 network (/64) counts as one address. People behind one NAT
-//! share a part. It is large enough for many of them, because a request has its place only while the upstream
-//! works on it. Behind a trusted proxy each client has a part of its own. Clients that a proxy hides share
-//! one part.
+//! Client addresses divide both. One address can use at most one of [`UpstreamLimits::shares`] shares of
+//! each, so a single client never has all of them. An IPv6 network (/64) counts as one address. People behind
+//! one NAT use one share. It is large enough for many of them, because a request has its place only while the
+//! upstream works on it. Behind a trusted proxy each client has a share of its own. Clients that a proxy hides
+//! share one.
 //!
 //! When places run short, a response that its client has stopped reading is cut off and gives up its place.
 //! The response that was left unread for the longest time is cut off first.
@@ -31,31 +31,31 @@ const CUT_EVERY: Duration = Duration::from_millis(50);
 const STALLED_AFTER: Duration = Duration::from_millis(250);
 
 /// Client address that a request counts for. `None` if it is not known.
-pub(super) type Client = Option<IpAddr>;
+pub(super) type ClientAddress = Option<IpAddr>;
 
 /// Places and room of one upstream.
 pub(super) struct Places {
     free: Arc<Semaphore>,
-    room: Arc<Semaphore>,
+    free_bytes: Arc<Semaphore>,
     unread_bytes_max: usize,
     requests_of_address: usize,
     bytes_of_address: usize,
-    parts: Mutex<HashMap<Client, Part>>,
+    shares: Mutex<HashMap<ClientAddress, ClientShare>>,
     /// Responses that can be cut off, by the order of listing.
-    cut_candidates: Mutex<BTreeMap<u64, (Client, Weak<PendingResponse>)>>,
+    cut_candidates: Mutex<BTreeMap<u64, (ClientAddress, Weak<PendingResponse>)>>,
 }
 
-/// Part of one client address.
-struct Part {
-    /// Number of requests and responses that use the part.
+/// Share of one client address.
+struct ClientShare {
+    /// Number of requests and responses that use the share.
     users: usize,
     places: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
 }
 
-/// Use of a client's part by one request and its response. The part is removed with its last use.
-pub(super) struct PartUse {
-    client: Client,
+/// Use of a client's share by one request and its response. The share is removed with its last use.
+pub(super) struct ShareUse {
+    client: ClientAddress,
     places: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     all: Arc<Places>,
@@ -71,7 +71,7 @@ pub(super) struct HeldPermits {
 /// Reason why there is no place for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoPlace {
-    /// The client address uses its whole part.
+    /// The client address uses its whole share.
     AddressFull,
     /// The upstream has its largest number of requests.
     UpstreamFull,
@@ -86,14 +86,14 @@ pub(super) struct CutCandidate {
 
 impl Places {
     pub(super) fn new(limits: UpstreamLimits) -> Arc<Self> {
-        let of_address = |all: usize| all.div_ceil(limits.parts.max(1));
+        let of_address = |all: usize| all.div_ceil(limits.shares.max(1));
         Arc::new(Self {
             free: Arc::new(Semaphore::new(limits.requests_max)),
-            room: Arc::new(Semaphore::new(limits.unread_bytes_max)),
+            free_bytes: Arc::new(Semaphore::new(limits.unread_bytes_max)),
             unread_bytes_max: limits.unread_bytes_max,
             requests_of_address: of_address(limits.requests_max),
             bytes_of_address: of_address(limits.unread_bytes_max),
-            parts: Mutex::default(),
+            shares: Mutex::default(),
             cut_candidates: Mutex::default(),
         })
     }
@@ -105,22 +105,22 @@ impl Places {
 
     /// Returns the number of response bytes that wait for clients now.
     pub(super) fn unread_bytes(&self) -> usize {
-        self.unread_bytes_max - self.room.available_permits()
+        self.unread_bytes_max - self.free_bytes.available_permits()
     }
 
-    /// Begins to use the part of a client address.
-    pub(super) fn use_part(self: &Arc<Self>, client: Client) -> PartUse {
+    /// Begins to use the share of a client address.
+    pub(super) fn use_share(self: &Arc<Self>, client: ClientAddress) -> ShareUse {
         let client = client.map(counted_address);
-        let mut parts = locked(&self.parts);
-        let part = parts.entry(client).or_insert_with(|| Part {
+        let mut shares = locked(&self.shares);
+        let share = shares.entry(client).or_insert_with(|| ClientShare {
             users: 0,
             places: Arc::new(Semaphore::new(self.requests_of_address)),
             bytes: Arc::new(Semaphore::new(self.bytes_of_address)),
         });
-        part.users += 1;
-        let places = Arc::clone(&part.places);
-        let bytes = Arc::clone(&part.bytes);
-        PartUse { client, places, bytes, all: Arc::clone(self) }
+        share.users += 1;
+        let places = Arc::clone(&share.places);
+        let bytes = Arc::clone(&share.bytes);
+        ShareUse { client, places, bytes, all: Arc::clone(self) }
     }
 
     /// Takes one place, waiting until `end` at most. While it waits, unread responses are cut off: those of
@@ -128,7 +128,7 @@ impl Places {
     async fn acquire(
         &self,
         places: &Arc<Semaphore>,
-        of: Option<Client>,
+        of: Option<ClientAddress>,
         end: Instant,
     ) -> Option<OwnedSemaphorePermit> {
         let mut place = pin!(Arc::clone(places).acquire_owned());
@@ -145,7 +145,7 @@ impl Places {
 
     /// Cuts off the response that was left unread for the longest time: of one client address, or of any if
     /// `of` is `None`.
-    fn cut_unread(&self, of: Option<Client>) {
+    fn cut_unread(&self, of: Option<ClientAddress>) {
         let now = Instant::now();
         let longest = {
             let candidates = locked(&self.cut_candidates);
@@ -163,7 +163,7 @@ impl Places {
     }
 }
 
-impl PartUse {
+impl ShareUse {
     /// Waits for a place, for [`PLACE_WAIT_MAX`] at most.
     pub(super) async fn place(&self) -> Result<HeldPermits, NoPlace> {
         let end = Instant::now() + PLACE_WAIT_MAX;
@@ -177,7 +177,7 @@ impl PartUse {
     pub(super) fn bytes(&self, count: usize) -> Option<HeldPermits> {
         let count = u32::try_from(count).ok()?;
         let of_address = Arc::clone(&self.bytes).try_acquire_many_owned(count).ok()?;
-        let of_all = Arc::clone(&self.all.room).try_acquire_many_owned(count).ok()?;
+        let of_all = Arc::clone(&self.all.free_bytes).try_acquire_many_owned(count).ok()?;
         Some(HeldPermits { of_address, of_all })
     }
 
@@ -200,13 +200,13 @@ impl HeldPermits {
     }
 }
 
-impl Drop for PartUse {
+impl Drop for ShareUse {
     fn drop(&mut self) {
-        let mut parts = locked(&self.all.parts);
-        if let Some(part) = parts.get_mut(&self.client) {
-            part.users -= 1;
-            if part.users == 0 {
-                parts.remove(&self.client);
+        let mut shares = locked(&self.all.shares);
+        if let Some(share) = shares.get_mut(&self.client) {
+            share.users -= 1;
+            if share.users == 0 {
+                shares.remove(&self.client);
             }
         }
     }

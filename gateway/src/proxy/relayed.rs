@@ -21,7 +21,7 @@ use souk_http_client::BUFFER_BYTES_MAX;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::places::{HeldPermits, PartUse};
+use super::places::{HeldPermits, ShareUse};
 
 /// Overhead of a piece, in bytes. It is counted so that many small pieces are limited too.
 const PIECE_COST_BYTES: usize = 256;
@@ -82,7 +82,7 @@ impl RelayedBody {
         body: Incoming,
         end: Instant,
         on_failure: impl FnOnce() + Send + 'static,
-        part: PartUse,
+        share: ShareUse,
         place: HeldPermits,
     ) -> Self {
         let size = body.size_hint();
@@ -101,7 +101,7 @@ impl RelayedBody {
         })));
         let (alive, dropped) = oneshot::channel();
         if !is_complete {
-            let reader = ReadAhead { response: Arc::clone(&response), part, end };
+            let reader = ReadAhead { response: Arc::clone(&response), share, end };
             tokio::spawn(async move {
                 tokio::select! {
                     () = reader.run(body) => {}
@@ -203,7 +203,7 @@ impl State {
 /// Task that reads a response ahead, and ends it at `end` at the latest.
 struct ReadAhead {
     response: Arc<PendingResponse>,
-    part: PartUse,
+    share: ShareUse,
     end: Instant,
 }
 
@@ -222,7 +222,7 @@ impl ReadAhead {
             // Room is taken before a piece is read, because a piece that was read must be stored.
             let left = body.size_hint().exact().and_then(|left| usize::try_from(left).ok());
             let piece_max = left.map_or(BUFFER_BYTES_MAX, |left| left.min(BUFFER_BYTES_MAX));
-            let Some(mut room) = self.part.bytes(piece_max + PIECE_COST_BYTES) else { return Some(body) };
+            let Some(mut room) = self.share.bytes(piece_max + PIECE_COST_BYTES) else { return Some(body) };
             match timeout_at(self.end, body.frame()).await {
                 Ok(Some(Ok(frame))) => {
                     // The frame refers to the connection's buffer. A copy lets that buffer be freed.
@@ -248,7 +248,7 @@ impl ReadAhead {
     /// Lets the client read directly from the upstream, and cuts the response off at `end`. This counts as a
     /// failure of the upstream if the client was waiting for the upstream for at least half of the time.
     async fn watch(&self, body: Incoming) {
-        let _candidate = self.part.list_for_cutting(&self.response);
+        let _candidate = self.share.list_for_cutting(&self.response);
         self.response.state().set_source(Source::Upstream(body));
         sleep_until(self.end).await;
         let mut state = self.response.state();

@@ -26,7 +26,7 @@ use tower_resilience_circuitbreaker::{
 
 use super::Head;
 use super::headers;
-use super::places::{Client, HeldPermits, NoPlace, PartUse, Places};
+use super::places::{ClientAddress, HeldPermits, NoPlace, Places, ShareUse};
 use super::relayed::RelayedBody;
 use crate::layers::FromUpstream;
 
@@ -57,8 +57,8 @@ const GRACE: Duration = Duration::from_secs(5);
 const REQUESTS_MAX: usize = 256;
 /// Budget for response bytes of an upstream that wait in this process for clients.
 const UNREAD_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Number of parts of [`REQUESTS_MAX`] and [`UNREAD_BYTES_MAX`]. One client address can use one part of each.
-const PARTS: usize = 4;
+/// Number of shares of [`REQUESTS_MAX`] and [`UNREAD_BYTES_MAX`]. One client address can use one share of each.
+const SHARES: usize = 4;
 
 /// Limits of an upstream.
 #[derive(Clone, Copy, Debug)]
@@ -67,8 +67,8 @@ pub struct UpstreamLimits {
     pub requests_max: usize,
     /// Budget for response bytes that wait for clients, in bytes.
     pub unread_bytes_max: usize,
-    /// Number of parts of both. One client address can use one part.
-    pub parts: usize,
+    /// Number of shares of both. One client address can use one share.
+    pub shares: usize,
     /// Longest time for a response, if its route allows more.
     pub response_time_max: Duration,
     /// Time for which an open circuit breaker sends no requests.
@@ -80,7 +80,7 @@ impl Default for UpstreamLimits {
         Self {
             requests_max: REQUESTS_MAX,
             unread_bytes_max: UNREAD_BYTES_MAX,
-            parts: PARTS,
+            shares: SHARES,
             response_time_max: Duration::from_secs(900),
             open_for: Duration::from_secs(5),
         }
@@ -118,14 +118,14 @@ pub struct Upstream {
     authority: Authority,
     limits: UpstreamLimits,
     client: HttpClient<Body>,
-    calls: BoxCloneSyncService<Call, Response<Incoming>, CircuitBreakerError<CallError>>,
+    calls: BoxCloneSyncService<BreakerCall, Response<Incoming>, CircuitBreakerError<CallError>>,
     state: Arc<AtomicU8>,
     places: Arc<Places>,
     retries: TpsBudget,
 }
 
 /// Call through the circuit breaker.
-enum Call {
+enum BreakerCall {
     /// Sends a request. The duration is its timeout.
     Send(Box<Request<Body>>, Duration),
     /// Only counts a failure: a response was incomplete that had been counted as a success.
@@ -210,10 +210,10 @@ impl Upstream {
     pub(super) async fn send(
         self: &Arc<Self>,
         outgoing: &Outgoing,
-        client: Client,
+        client: ClientAddress,
     ) -> Result<ClientResponse, Problem> {
-        let part = self.places.use_part(client);
-        let place = part.place().await.map_err(|reason| self.full_problem(reason))?;
+        let share = self.places.use_share(client);
+        let place = share.place().await.map_err(|reason| self.full_problem(reason))?;
         let route_time_max = outgoing.timeout + GRACE;
         let end = Instant::now() + route_time_max.min(self.limits.response_time_max);
         self.retries.deposit();
@@ -221,9 +221,9 @@ impl Upstream {
         loop {
             let request = self.request(&outgoing.head, Body::from(outgoing.body.clone()))?;
             let left = end.saturating_duration_since(Instant::now());
-            let call = Call::Send(Box::new(request), left);
+            let call = BreakerCall::Send(Box::new(request), left);
             match self.calls.clone().oneshot(call).await {
-                Ok(response) => return Ok(self.relay(response, end, part, place)),
+                Ok(response) => return Ok(self.relay(response, end, share, place)),
                 Err(CircuitBreakerError::OpenCircuit) => return Err(self.open_circuit_problem()),
                 Err(CircuitBreakerError::Inner(error)) => {
                     let may_retry = outgoing.may_retry && matches!(error, CallError::NoResponse(_));
@@ -288,7 +288,7 @@ impl Upstream {
         self: &Arc<Self>,
         response: Response<Incoming>,
         end: Instant,
-        part: PartUse,
+        share: ShareUse,
         place: HeldPermits,
     ) -> ClientResponse {
         let (mut parts, body) = response.into_parts();
@@ -303,7 +303,7 @@ impl Upstream {
         }
         let upstream = Arc::clone(self);
         let on_failure = move || upstream.count_incomplete_response();
-        ClientResponse::from_parts(parts, Body::new(RelayedBody::new(body, end, on_failure, part, place)))
+        ClientResponse::from_parts(parts, Body::new(RelayedBody::new(body, end, on_failure, share, place)))
     }
 
     /// Counts the failure of a response that had been counted as a success.
@@ -315,7 +315,7 @@ impl Upstream {
             // The calls only add failures to the counts: one balances the earlier success, the other is the
             // failure.
             for _ in 0..2 {
-                let _ = calls.clone().oneshot(Call::CountFailure).await;
+                let _ = calls.clone().oneshot(BreakerCall::CountFailure).await;
             }
         });
     }
@@ -365,7 +365,7 @@ fn calls(
     client: HttpClient<Body>,
     open_for: Duration,
     state: Arc<AtomicU8>,
-) -> BoxCloneSyncService<Call, Response<Incoming>, CircuitBreakerError<CallError>> {
+) -> BoxCloneSyncService<BreakerCall, Response<Incoming>, CircuitBreakerError<CallError>> {
     let breaker = CircuitBreakerLayer::builder()
         .name(name)
         .failure_rate_threshold(FAILED_SHARE)
@@ -386,12 +386,12 @@ fn calls(
         })
         .build()
         .expect("the settings are constants, which tests use too");
-    let send = move |call: Call| {
+    let send = move |call: BreakerCall| {
         let client = client.clone();
         async move {
             match call {
-                Call::CountFailure => Err(CallError::Incomplete),
-                Call::Send(request, time_max) => {
+                BreakerCall::CountFailure => Err(CallError::Incomplete),
+                BreakerCall::Send(request, time_max) => {
                     match tokio::time::timeout(time_max, client.request(*request)).await {
                         Ok(response) => Ok(response?),
                         Err(_) => Err(CallError::Timeout),

@@ -10,9 +10,9 @@ use souk_http::Problem;
 
 /// Mark of a request with an ambiguous head. The text is the rule that the head breaks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ambiguous(&'static str);
+pub(crate) struct AmbiguousHead(&'static str);
 
-impl Ambiguous {
+impl AmbiguousHead {
     /// Returns the problem of the request.
     pub(crate) fn problem(self) -> Problem {
         Problem::new("invalid-parameter", self.0.to_owned())
@@ -20,7 +20,7 @@ impl Ambiguous {
 }
 
 /// Returns a mark if the head of a request is ambiguous.
-pub(super) fn ambiguous<B>(request: &Request<B>) -> Option<Ambiguous> {
+pub(super) fn ambiguous<B>(request: &Request<B>) -> Option<AmbiguousHead> {
     if request.version() > Version::HTTP_11 {
         return None;
     }
@@ -28,16 +28,16 @@ pub(super) fn ambiguous<B>(request: &Request<B>) -> Option<Ambiguous> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
     if codings.next().is_some_and(|coding| !is_chunked(coding)) || codings.next().is_some() {
-        return Some(Ambiguous("`Transfer-Encoding`: only `chunked` is allowed, and only once"));
+        return Some(AmbiguousHead("`Transfer-Encoding`: only `chunked` is allowed, and only once"));
     }
     host(request.version(), headers)
 }
 
-fn host(version: Version, headers: &HeaderMap) -> Option<Ambiguous> {
+fn host(version: Version, headers: &HeaderMap) -> Option<AmbiguousHead> {
     let hosts = headers.get_all(header::HOST).iter().count();
     let is_needed = version == Version::HTTP_11;
     let is_valid = hosts == 1 || (hosts == 0 && !is_needed);
-    (!is_valid).then_some(Ambiguous("`Host`: exactly one is needed"))
+    (!is_valid).then_some(AmbiguousHead("`Host`: exactly one is needed"))
 }
 
 #[cfg(test)]

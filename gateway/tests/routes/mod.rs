@@ -8,22 +8,22 @@ use souk_http::routes::{Access, RateClass, Route, Side, rules};
 
 /// Returns routes of every kind, under paths of the shop.
 pub(crate) fn table() -> Arc<RouteTable> {
-    let sign_in = rules(Access::Anyone).counts_as(RateClass::Auth);
-    let webhook = rules(Access::Signature).small_body().counts_as(RateClass::Unlimited);
-    let switch = rules(Access::Admin).keyless().long_timeout();
+    let sign_in = rules(Access::Anyone).counts_as(RateClass::Auth).without_version();
+    let webhook = rules(Access::Signature).small_body().counts_as(RateClass::Unlimited).without_version();
+    let switch = rules(Access::Admin).ignores_idempotency_keys().long_timeout();
     let commands = [
         ("POST", "/api/auth/signup", sign_in),
         ("POST", "/api/auth/login", sign_in),
         ("POST", "/api/auth/logout", sign_in),
-        ("POST", "/api/cart/items", rules(Access::Guest)),
-        ("DELETE", "/api/cart", rules(Access::Guest)),
+        ("POST", "/api/cart/items", rules(Access::OptionalCart)),
+        ("DELETE", "/api/cart", rules(Access::OptionalCart)),
         ("POST", "/api/cart/merge", rules(Access::SignedIn)),
         ("POST", "/api/orders", rules(Access::Buyer)),
         ("POST", "/api/payments/webhook", webhook),
         ("POST", "/api/admin/projections/switch", switch),
     ];
     let queries = [
-        ("/api/cart", Access::Guest),
+        ("/api/cart", Access::OptionalCart),
         ("/api/products", Access::Anyone),
         ("/api/products/{id}", Access::Anyone),
         ("/api/inventory/stock/{sku}", Access::Anyone),

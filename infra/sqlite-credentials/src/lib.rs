@@ -14,18 +14,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use souk_domain::{CustomerId, EmailHash};
-use souk_sign_in::credentials::{SIGN_INS_KEPT, Stored, UnlinkOutcome};
+use souk_sign_in::credentials::{SIGN_INS_KEPT, StoredSession, UnlinkOutcome};
 use souk_sign_in::session::ACCESS_TTL;
 use souk_sign_in::{
-    Credentials, CredentialsUnavailable, Family, LinksAtReset, MailCount, MailedTo, OneTimeToken, Purpose,
-    ResetsAtChange, SignIn,
+    Credentials, CredentialsUnavailable, LinksAtReset, MailCount, MailedTo, OneTimeToken, Purpose,
+    ResetsAtChange, Session, SignIn,
 };
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
 pub use open::OpenError;
 
-use rows::{FamilyRow, SignInRow, TokenRow, TryFromRow as _, document, failed};
+use rows::{SessionRow, SignInRow, TokenRow, TryFromRow as _, document, failed};
 
 /// File name of the store in the data folder.
 pub const CREDENTIALS_FILE: &str = "credentials.sqlite";
@@ -33,7 +33,7 @@ pub const CREDENTIALS_FILE: &str = "credentials.sqlite";
 /// Limit of rows of each kind that one step of the sweep deletes.
 const SWEPT_ROWS_MAX: i64 = 1_000;
 /// Limit of sessions of one person that are read together.
-const FAMILIES_MAX: i64 = 10_000;
+const SESSIONS_MAX: i64 = 10_000;
 
 /// Limit of attempts to truncate the write-ahead log while a reader uses it.
 const TRUNCATE_TRIES_MAX: u32 = 100;
@@ -136,7 +136,7 @@ impl Credentials for SqliteCredentials {
             return Ok(UnlinkOutcome::Done);
         }
         let is_linked = self.links_of(user).await?.iter().any(|linked| linked == issuer);
-        Ok(if is_linked { UnlinkOutcome::LastWay } else { UnlinkOutcome::NotLinked })
+        Ok(if is_linked { UnlinkOutcome::LastSignInMethod } else { UnlinkOutcome::NotLinked })
     }
 
     async fn links_of(&self, user: &CustomerId) -> StoreResult<Vec<String>> {
@@ -145,44 +145,44 @@ impl Credentials for SqliteCredentials {
         statement.bind(user.as_str()).bind(LINKS_MAX).fetch_all(&self.pool).await.map_err(failed)
     }
 
-    async fn open_family(&self, family: &Family) -> StoreResult<()> {
+    async fn open_session(&self, session: &Session) -> StoreResult<()> {
         let statement = sqlx::query("INSERT INTO families VALUES ($1, $2, $3, NULL, 0, $4)");
-        let statement = statement.bind(family.id.as_bytes().to_vec()).bind(family.user.as_str());
-        let statement = statement.bind(family.expires_at.as_microsecond()).bind(document(family)?);
+        let statement = statement.bind(session.id.as_bytes().to_vec()).bind(session.user.as_str());
+        let statement = statement.bind(session.expires_at.as_microsecond()).bind(document(session)?);
         statement.execute(&self.pool).await.map_err(failed)?;
         Ok(())
     }
 
-    async fn family(&self, id: Uuid) -> StoreResult<Option<Stored>> {
-        let statement = sqlx::query_as::<_, FamilyRow>("SELECT version, doc FROM families WHERE id = $1");
+    async fn session(&self, id: Uuid) -> StoreResult<Option<StoredSession>> {
+        let statement = sqlx::query_as::<_, SessionRow>("SELECT version, doc FROM families WHERE id = $1");
         let row = statement.bind(id.as_bytes().to_vec()).fetch_optional(&self.pool).await.map_err(failed)?;
-        row.map(Stored::of_row).transpose()
+        row.map(StoredSession::of_row).transpose()
     }
 
-    async fn replace_family(&self, Stored { family, version }: &Stored) -> StoreResult<bool> {
+    async fn replace_session(&self, StoredSession { session, version }: &StoredSession) -> StoreResult<bool> {
         let sql = "UPDATE families SET expires_at = $3, revoked_at = $4, version = version + 1, doc = $5 \
                    WHERE id = $1 AND version = $2";
-        let statement = sqlx::query(sql).bind(family.id.as_bytes().to_vec()).bind(version);
-        let statement = statement.bind(family.expires_at.as_microsecond());
-        let statement = statement.bind(family.revoked_at.map(Timestamp::as_microsecond));
-        let updated = statement.bind(document(family)?).execute(&self.pool).await.map_err(failed)?;
+        let statement = sqlx::query(sql).bind(session.id.as_bytes().to_vec()).bind(version);
+        let statement = statement.bind(session.expires_at.as_microsecond());
+        let statement = statement.bind(session.revoked_at.map(Timestamp::as_microsecond));
+        let updated = statement.bind(document(session)?).execute(&self.pool).await.map_err(failed)?;
         Ok(updated.rows_affected() == 1)
     }
 
-    async fn families_of(&self, user: &CustomerId, now: Timestamp) -> StoreResult<Vec<Stored>> {
+    async fn open_sessions_of(&self, user: &CustomerId, now: Timestamp) -> StoreResult<Vec<StoredSession>> {
         let sql = "SELECT version, doc FROM families \
                    WHERE person = $1 AND revoked_at IS NULL AND expires_at > $2 LIMIT $3";
-        let statement = sqlx::query_as::<_, FamilyRow>(sql).bind(user.as_str());
-        let statement = statement.bind(now.as_microsecond()).bind(FAMILIES_MAX);
+        let statement = sqlx::query_as::<_, SessionRow>(sql).bind(user.as_str());
+        let statement = statement.bind(now.as_microsecond()).bind(SESSIONS_MAX);
         let rows = statement.fetch_all(&self.pool).await.map_err(failed)?;
-        rows.into_iter().map(Stored::of_row).collect()
+        rows.into_iter().map(StoredSession::of_row).collect()
     }
 
-    async fn revoked_since(&self, since: Timestamp) -> StoreResult<Vec<Family>> {
+    async fn revoked_since(&self, since: Timestamp) -> StoreResult<Vec<Session>> {
         let sql = "SELECT version, doc FROM families WHERE revoked_at >= $1";
-        let statement = sqlx::query_as::<_, FamilyRow>(sql).bind(since.as_microsecond());
+        let statement = sqlx::query_as::<_, SessionRow>(sql).bind(since.as_microsecond());
         let rows = statement.fetch_all(&self.pool).await.map_err(failed)?;
-        rows.into_iter().map(|row| Stored::of_row(row).map(|stored| stored.family)).collect()
+        rows.into_iter().map(|row| StoredSession::of_row(row).map(|stored| stored.session)).collect()
     }
 
     async fn keep_one_time(&self, token: &OneTimeToken) -> StoreResult<()> {

@@ -1,5 +1,5 @@
 //! Changes of passwords. A mailed token to reset a password is valid only for the password of that time: the
-//! transaction that sets another password deletes it. With [`ResetsAtChange::Stay`] the tokens stay valid,
+//! transaction that sets another password deletes it. With [`ResetsAtChange::Keep`] the tokens stay valid,
 //! because somebody else may have registered the account with this e-mail address.
 
 use jiff::Timestamp;
@@ -33,7 +33,7 @@ pub(crate) async fn change(
     if statement.execute(&mut *transaction).await.map_err(failed)?.rows_affected() == 0 {
         return Ok(false);
     }
-    if resets == ResetsAtChange::Go {
+    if resets == ResetsAtChange::Remove {
         drop_resets(&mut transaction, user).await?;
     }
     transaction.commit().await.map_err(failed)?;
@@ -56,7 +56,7 @@ pub(crate) async fn reset(
     let Some(user) = taken.and_then(|person| CustomerId::parse(&person).ok()) else { return Ok(None) };
     sqlx::query(SET).bind(user.as_str()).bind(new).execute(&mut *transaction).await.map_err(failed)?;
     drop_resets(&mut transaction, user.as_str()).await?;
-    if links == LinksAtReset::Go {
+    if links == LinksAtReset::Remove {
         let statement = sqlx::query("DELETE FROM links WHERE person = $1").bind(user.as_str());
         statement.execute(&mut *transaction).await.map_err(failed)?;
     }

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 use souk_domain::{CustomerId, EmailHash};
-use souk_sign_in::credentials::Stored;
-use souk_sign_in::{CredentialsUnavailable, Family, MailedTo, SignIn, SignInKind};
+use souk_sign_in::credentials::StoredSession;
+use souk_sign_in::{CredentialsUnavailable, MailedTo, Session, SignIn, SignInKind};
 use uuid::Uuid;
 
-/// Version and document of a family.
-pub(crate) type FamilyRow = (i64, String);
+/// Version and document of a session.
+pub(crate) type SessionRow = (i64, String);
 
 /// Id, time, person, e-mail hash, kind, address and user agent of a sign-in.
 pub(crate) type SignInRow =
@@ -26,17 +26,17 @@ pub(crate) fn damaged(error: impl std::fmt::Display) -> CredentialsUnavailable {
     CredentialsUnavailable(format!("a row is damaged: {error}"))
 }
 
-pub(crate) fn document(family: &Family) -> Result<String, CredentialsUnavailable> {
-    serde_json::to_string(family).map_err(damaged)
+pub(crate) fn document(session: &Session) -> Result<String, CredentialsUnavailable> {
+    serde_json::to_string(session).map_err(damaged)
 }
 
 pub(crate) trait TryFromRow<T>: Sized {
     fn of_row(row: T) -> Result<Self, CredentialsUnavailable>;
 }
 
-impl TryFromRow<FamilyRow> for Stored {
-    fn of_row((version, doc): FamilyRow) -> Result<Self, CredentialsUnavailable> {
-        Ok(Self { family: serde_json::from_str(&doc).map_err(damaged)?, version })
+impl TryFromRow<SessionRow> for StoredSession {
+    fn of_row((version, doc): SessionRow) -> Result<Self, CredentialsUnavailable> {
+        Ok(Self { session: serde_json::from_str(&doc).map_err(damaged)?, version })
     }
 }
 

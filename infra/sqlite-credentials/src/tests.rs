@@ -19,8 +19,8 @@ async fn open(folder: &tempfile::TempDir) -> SqliteCredentials {
     SqliteCredentials::open(folder.path()).await.unwrap()
 }
 
-fn family(n: u128) -> Family {
-    Family::open(Uuid::from_u128(n), ada(), [1; 32], noon())
+fn session(n: u128) -> Session {
+    Session::open(Uuid::from_u128(n), ada(), [1; 32], noon())
 }
 
 fn sign_in(n: u128, at: Timestamp) -> SignIn {
@@ -68,13 +68,13 @@ async fn a_new_password_deletes_the_reset_tokens_unless_the_caller_keeps_them() 
     store.set_password(&ada(), "one").await.unwrap();
     assert!(!works(1, Purpose::ResetPassword).await);
     add_reset_token(2).await;
-    assert!(!store.change_password(&ada(), "another", "two", ResetsAtChange::Go).await.unwrap());
+    assert!(!store.change_password(&ada(), "another", "two", ResetsAtChange::Remove).await.unwrap());
     assert!(store.replace_password(&ada(), "one", "one, hashed again").await.unwrap());
     assert!(works(2, Purpose::ResetPassword).await, "the password is the same");
-    let stay = ResetsAtChange::Stay;
-    assert!(store.change_password(&ada(), "one, hashed again", "one again", stay).await.unwrap());
-    assert!(works(2, Purpose::ResetPassword).await, "`ResetsAtChange::Stay` keeps the token");
-    assert!(store.change_password(&ada(), "one again", "two", ResetsAtChange::Go).await.unwrap());
+    let keep = ResetsAtChange::Keep;
+    assert!(store.change_password(&ada(), "one, hashed again", "one again", keep).await.unwrap());
+    assert!(works(2, Purpose::ResetPassword).await, "`ResetsAtChange::Keep` keeps the token");
+    assert!(store.change_password(&ada(), "one again", "two", ResetsAtChange::Remove).await.unwrap());
     assert!(!works(2, Purpose::ResetPassword).await);
     add_reset_token(3).await;
     assert!(works(9, Purpose::VerifyEmail).await);
@@ -89,7 +89,7 @@ async fn a_reset_sets_the_password_and_deletes_its_token() {
     store.keep_one_time(&token(1, Purpose::ResetPassword)).await.unwrap();
     store.keep_one_time(&token(2, Purpose::VerifyEmail)).await.unwrap();
     let reset =
-        async |n: u8, now| store.reset_password(&[n; 32], "new", LinksAtReset::Stay, now).await.unwrap();
+        async |n: u8, now| store.reset_password(&[n; 32], "new", LinksAtReset::Keep, now).await.unwrap();
     for (n, now) in [(1, hours(1)), (2, noon()), (3, noon())] {
         assert_eq!(reset(n, now).await, None);
         assert_eq!(store.password(&ada()).await.unwrap(), None);
@@ -106,28 +106,28 @@ async fn a_reset_sets_the_password_and_deletes_its_token() {
 async fn the_second_of_two_concurrent_changes_of_a_session_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
-    store.open_family(&family(1)).await.unwrap();
-    let mut first = store.family(Uuid::from_u128(1)).await.unwrap().unwrap();
+    store.open_session(&session(1)).await.unwrap();
+    let mut first = store.session(Uuid::from_u128(1)).await.unwrap().unwrap();
     let second = first.clone();
-    first.family.revoke(hours(1));
-    assert!(store.replace_family(&first).await.unwrap());
-    assert!(!store.replace_family(&second).await.unwrap());
-    assert_eq!(store.families_of(&ada(), noon()).await.unwrap().len(), 0);
+    first.session.revoke(hours(1));
+    assert!(store.replace_session(&first).await.unwrap());
+    assert!(!store.replace_session(&second).await.unwrap());
+    assert_eq!(store.open_sessions_of(&ada(), noon()).await.unwrap().len(), 0);
     assert_eq!(store.revoked_since(hours(1)).await.unwrap().len(), 1);
     assert_eq!(store.revoked_since(hours(2)).await.unwrap().len(), 0);
-    assert!(store.family(Uuid::from_u128(2)).await.unwrap().is_none());
+    assert!(store.session(Uuid::from_u128(2)).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn a_session_without_the_field_code_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
-    store.open_family(&family(1)).await.unwrap();
+    store.open_session(&session(1)).await.unwrap();
     let without =
         "UPDATE families SET doc = json_remove(doc, '$.code') WHERE json_type(doc, '$.code') = 'null'";
     let changed = sqlx::query(without).execute(&store.pool).await.unwrap();
     assert_eq!(changed.rows_affected(), 1);
-    assert_eq!(store.family(Uuid::from_u128(1)).await.unwrap().unwrap().family, family(1));
+    assert_eq!(store.session(Uuid::from_u128(1)).await.unwrap().unwrap().session, session(1));
 }
 
 #[tokio::test]
@@ -167,18 +167,18 @@ async fn sign_ins_are_listed_newest_first_and_deleted_after_90_days() {
 async fn the_sweep_deletes_expired_sessions_and_ended_ones_without_valid_tokens() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
-    store.open_family(&family(1)).await.unwrap();
-    store.open_family(&family(2)).await.unwrap();
-    let mut revoked = store.family(Uuid::from_u128(2)).await.unwrap().unwrap();
-    revoked.family.revoke(noon());
-    store.replace_family(&revoked).await.unwrap();
+    store.open_session(&session(1)).await.unwrap();
+    store.open_session(&session(2)).await.unwrap();
+    let mut revoked = store.session(Uuid::from_u128(2)).await.unwrap().unwrap();
+    revoked.session.revoke(noon());
+    store.replace_session(&revoked).await.unwrap();
     store.sweep(noon() + ACCESS_TTL).await.unwrap();
-    assert!(store.family(Uuid::from_u128(2)).await.unwrap().is_some());
+    assert!(store.session(Uuid::from_u128(2)).await.unwrap().is_some());
     store.sweep(hours(1)).await.unwrap();
-    assert!(store.family(Uuid::from_u128(2)).await.unwrap().is_none());
-    assert!(store.family(Uuid::from_u128(1)).await.unwrap().is_some());
+    assert!(store.session(Uuid::from_u128(2)).await.unwrap().is_none());
+    assert!(store.session(Uuid::from_u128(1)).await.unwrap().is_some());
     store.sweep(hours(31 * 24)).await.unwrap();
-    assert!(store.family(Uuid::from_u128(1)).await.unwrap().is_none());
+    assert!(store.session(Uuid::from_u128(1)).await.unwrap().is_none());
 }
 
 // Proves: users.erasure-everywhere
@@ -187,7 +187,7 @@ async fn no_file_holds_data_of_an_erased_person() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     store.set_password(&ada(), "a-hash-of-something").await.unwrap();
-    store.open_family(&family(1)).await.unwrap();
+    store.open_session(&session(1)).await.unwrap();
     store.note(&sign_in(1, noon())).await.unwrap();
     let failed = SignIn { user: None, ..sign_in(2, noon()) };
     store.note(&failed).await.unwrap();
@@ -266,18 +266,18 @@ async fn people_with_data_in_any_table_are_found_and_ended_sessions_do_not_count
     let store = open(&folder).await;
     let people: Vec<CustomerId> = (0..8).map(|n| CustomerId::parse(&format!("user-{n}")).unwrap()).collect();
     store.set_password(&people[1], "one").await.unwrap();
-    let family_of =
-        |n: u8| Family::open(Uuid::from_u128(n.into()), people[usize::from(n)].clone(), [1; 32], noon());
-    store.open_family(&family_of(2)).await.unwrap();
+    let session_of =
+        |n: u8| Session::open(Uuid::from_u128(n.into()), people[usize::from(n)].clone(), [1; 32], noon());
+    store.open_session(&session_of(2)).await.unwrap();
     let token_of_third = OneTimeToken { user: people[3].clone(), ..token(3, Purpose::VerifyEmail) };
     store.keep_one_time(&token_of_third).await.unwrap();
     store.link("https://work.example", "4", &people[4], noon()).await.unwrap();
     store.keep_email(&people[5], &email_hash(), &email_hash(), None).await.unwrap();
     store.note(&SignIn { user: Some(people[6].clone()), ..sign_in(6, noon()) }).await.unwrap();
-    store.open_family(&family_of(7)).await.unwrap();
-    let mut ended = store.family(Uuid::from_u128(7)).await.unwrap().unwrap();
-    ended.family.revoke(noon());
-    store.replace_family(&ended).await.unwrap();
+    store.open_session(&session_of(7)).await.unwrap();
+    let mut ended = store.session(Uuid::from_u128(7)).await.unwrap().unwrap();
+    ended.session.revoke(noon());
+    store.replace_session(&ended).await.unwrap();
     assert_eq!(store.accounts_with_data(&people).await.unwrap(), people[1..7]);
     for person in &people {
         store.forget(person, &[]).await.unwrap();
@@ -334,11 +334,11 @@ async fn a_link_can_be_removed_unless_it_is_the_last_way_to_sign_in() {
     let home = "https://home.example";
     assert_eq!(store.unlink(work, &ada()).await.unwrap(), UnlinkOutcome::NotLinked);
     store.link(work, "7", &ada(), noon()).await.unwrap();
-    assert_eq!(store.unlink(work, &ada()).await.unwrap(), UnlinkOutcome::LastWay);
+    assert_eq!(store.unlink(work, &ada()).await.unwrap(), UnlinkOutcome::LastSignInMethod);
     store.link(home, "8", &ada(), noon()).await.unwrap();
     assert_eq!(store.unlink(work, &ada()).await.unwrap(), UnlinkOutcome::Done);
     assert_eq!(store.linked_account(work, "7").await.unwrap(), None);
-    assert_eq!(store.unlink(home, &ada()).await.unwrap(), UnlinkOutcome::LastWay);
+    assert_eq!(store.unlink(home, &ada()).await.unwrap(), UnlinkOutcome::LastSignInMethod);
     store.set_password(&ada(), "one").await.unwrap();
     assert_eq!(store.unlink(home, &ada()).await.unwrap(), UnlinkOutcome::Done);
     assert_eq!(store.links_of(&ada()).await.unwrap(), [] as [&str; 0]);

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _};
-use souk_eventsourcing::personal::Linked;
+use souk_eventsourcing::personal::NameLink;
 use souk_eventsourcing::{KeysUnavailable, Person, PersonIndex};
 use tokio::sync::oneshot;
 
@@ -112,9 +112,9 @@ impl PersonIndex for SqlitePersonKeys {
 
     async fn linked_after(
         &self,
-        after: Option<&Linked>,
+        after: Option<&NameLink>,
         limit: usize,
-    ) -> Result<Vec<Linked>, KeysUnavailable> {
+    ) -> Result<Vec<NameLink>, KeysUnavailable> {
         let name = after.map(|linked| linked.name.clone()).unwrap_or_default();
         let person = after.map(|linked| linked.person.as_str().to_owned()).unwrap_or_default();
         self.index_read(move |connection| linked_after(connection, &name, &person, limit)).await
@@ -181,14 +181,14 @@ fn linked_after(
     name: &str,
     person: &str,
     limit: usize,
-) -> rusqlite::Result<Vec<Linked>> {
+) -> rusqlite::Result<Vec<NameLink>> {
     let sql = "SELECT links.name, links.person, aliases.alias \
                FROM links CROSS JOIN aliases ON aliases.name = links.name \
                WHERE (links.name, links.person) > (?1, ?2) ORDER BY links.name, links.person LIMIT ?3";
     let mut select = connection.prepare_cached(sql)?;
     let rows = select.query_map((name, person, i64::try_from(limit).unwrap_or(i64::MAX)), |row| {
         let person: String = row.get(1)?;
-        Ok(Linked { name: row.get(0)?, person: Person::parse(&person), alias: row.get(2)? })
+        Ok(NameLink { name: row.get(0)?, person: Person::parse(&person), alias: row.get(2)? })
     })?;
     rows.collect()
 }

@@ -90,7 +90,7 @@ impl SqlitePersonKeys {
 
 #[async_trait]
 impl PersonKeys for SqlitePersonKeys {
-    async fn to_seal(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
+    async fn keys_for_sealing(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
         let (ring, missing) = self.cache.get(people);
         if missing.is_empty() {
             return Ok(ring);
@@ -99,7 +99,7 @@ impl PersonKeys for SqlitePersonKeys {
         Ok(ring.with(made))
     }
 
-    async fn to_open(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
+    async fn keys_for_opening(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
         let (ring, missing) = self.cache.get(people);
         if missing.is_empty() {
             return Ok(ring);
@@ -120,13 +120,13 @@ impl PersonKeys for SqlitePersonKeys {
         self.write(|reply| Request::Erase { person, at, reply }).await
     }
 
-    async fn unsettled(&self, limit: usize) -> Result<Vec<Person>, KeysUnavailable> {
-        self.read(|reply| read::Request::Unsettled { limit, reply }).await
+    async fn incomplete_erasures(&self, limit: usize) -> Result<Vec<Person>, KeysUnavailable> {
+        self.read(|reply| read::Request::IncompleteErasures { limit, reply }).await
     }
 
-    async fn settle(&self, person: &Person) -> Result<(), KeysUnavailable> {
+    async fn complete_erasure(&self, person: &Person) -> Result<(), KeysUnavailable> {
         let person = person.clone();
-        self.write(|reply| Request::Settle { person, is_settled: true, reply }).await
+        self.write(|reply| Request::MarkErasure { person, is_complete: true, reply }).await
     }
 
     async fn erased_after(&self, name: &str, limit: usize) -> Result<Vec<Person>, KeysUnavailable> {
@@ -134,9 +134,9 @@ impl PersonKeys for SqlitePersonKeys {
         self.read(|reply| read::Request::ErasedAfter { after, limit, reply }).await
     }
 
-    async fn unsettle(&self, person: &Person) -> Result<(), KeysUnavailable> {
+    async fn reopen_erasure(&self, person: &Person) -> Result<(), KeysUnavailable> {
         let person = person.clone();
-        self.write(|reply| Request::Settle { person, is_settled: false, reply }).await
+        self.write(|reply| Request::MarkErasure { person, is_complete: false, reply }).await
     }
 }
 

@@ -166,7 +166,8 @@ mod tests {
     async fn store_of(people: &[&Person]) -> (tempfile::TempDir, Vec<[u8; 32]>) {
         let folder = tempfile::tempdir().unwrap();
         let store = SqlitePersonKeys::open(folder.path(), master("5a")).unwrap();
-        let ring = store.to_seal(people.iter().map(|person| (*person).clone()).collect()).await.unwrap();
+        let ring =
+            store.keys_for_sealing(people.iter().map(|person| (*person).clone()).collect()).await.unwrap();
         let keys = people.iter().map(|person| *ring.get(person).unwrap().bytes()).collect();
         (folder, keys)
     }
@@ -189,8 +190,8 @@ mod tests {
         let (folder, _) = store_of(&[&bob, &erased_there, &new]).await;
         let store = SqlitePersonKeys::open(folder.path(), master("5a")).unwrap();
         store.erase(&erased_here, noon()).await.unwrap();
-        store.settle(&erased_here).await.unwrap();
-        let kept = store.to_open(vec![bob.clone(), new.clone()]).await.unwrap();
+        store.complete_erasure(&erased_here).await.unwrap();
+        let kept = store.keys_for_opening(vec![bob.clone(), new.clone()]).await.unwrap();
         drop(store);
 
         let from = other_folder.path().join(PERSON_KEYS_FILE);
@@ -200,7 +201,7 @@ mod tests {
         assert_eq!(again, Merged { keys: 0, erasures: 0, others: 1 });
         let store = SqlitePersonKeys::open(folder.path(), master("5a")).unwrap();
         let people = [&ada, &bob, &erased_here, &erased_there, &new, &guest].map(Person::clone);
-        let ring = store.to_open(people.to_vec()).await.unwrap();
+        let ring = store.keys_for_opening(people.to_vec()).await.unwrap();
         let bytes = |person: &Person| ring.get(person).map(|key| *key.bytes());
         assert_eq!((bytes(&ada), bytes(&guest)), (Some(keys[0]), Some(keys[4])));
         for own in [&bob, &new] {
@@ -208,7 +209,7 @@ mod tests {
         }
         assert_eq!((bytes(&erased_here), bytes(&erased_there)), (None, None));
         assert_eq!(
-            store.unsettled(9).await.unwrap().len(),
+            store.incomplete_erasures(9).await.unwrap().len(),
             2,
             "the erasures of both customers must be completed again"
         );
@@ -232,7 +233,7 @@ mod tests {
         let absent = elsewhere.path().join("absent");
         assert!(matches!(merge_from(&absent), Err(OpenError::Unusable { .. })) && !absent.exists());
         let store = SqlitePersonKeys::open(folder.path(), master("5a")).unwrap();
-        let ring = store.to_open(vec![ada.clone()]).await.unwrap();
+        let ring = store.keys_for_opening(vec![ada.clone()]).await.unwrap();
         assert_eq!(ring.get(&ada).map(|key| *key.bytes()), Some(keys[0]));
     }
 }

@@ -6,12 +6,12 @@ use souk_eventsourcing::{KeyRing, KeysUnavailable, Person};
 use crate::worker::failed;
 use crate::{MasterKey, Reply};
 
-/// Request to the reader thread. `Unsettled` asks for the people whose erasure is not finished, and `Index`
+/// Request to the reader thread. `IncompleteErasures` asks for the people whose erasure is not finished, and `Index`
 /// runs a read of the index of people.
 pub(crate) enum Request {
     Keys { people: Vec<Person>, reply: Reply<KeyRing> },
     IsErased { person: Person, reply: Reply<bool> },
-    Unsettled { limit: usize, reply: Reply<Vec<Person>> },
+    IncompleteErasures { limit: usize, reply: Reply<Vec<Person>> },
     ErasedAfter { after: String, limit: usize, reply: Reply<Vec<Person>> },
     Index(Box<dyn FnOnce(&Connection) + Send>),
 }
@@ -30,7 +30,7 @@ impl Reader {
                     drop(reply.send(keys(&self.connection, &self.master, &people)));
                 }
                 Request::IsErased { person, reply } => drop(reply.send(self.is_erased(&person))),
-                Request::Unsettled { limit, reply } => {
+                Request::IncompleteErasures { limit, reply } => {
                     let sql = "SELECT person FROM erased WHERE is_settled = 0 ORDER BY erased_at LIMIT ?1";
                     drop(reply.send(self.people(sql, [sql_limit(limit)])));
                 }

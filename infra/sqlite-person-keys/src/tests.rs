@@ -19,11 +19,11 @@ fn bob() -> Person {
 }
 
 async fn key(keys: &SqlitePersonKeys, person: Person) -> Option<[u8; 32]> {
-    keys.to_open(vec![person.clone()]).await.unwrap().get(&person).map(|key| *key.bytes())
+    keys.keys_for_opening(vec![person.clone()]).await.unwrap().get(&person).map(|key| *key.bytes())
 }
 
 async fn make_key(keys: &SqlitePersonKeys, person: Person) -> Option<[u8; 32]> {
-    keys.to_seal(vec![person.clone()]).await.unwrap().get(&person).map(|key| *key.bytes())
+    keys.keys_for_sealing(vec![person.clone()]).await.unwrap().get(&person).map(|key| *key.bytes())
 }
 
 #[tokio::test]
@@ -78,11 +78,11 @@ async fn an_erasure_is_listed_until_all_its_steps_are_done() {
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     keys.erase(&ada(), noon()).await.unwrap();
     keys.erase(&bob(), noon() + jiff::SignedDuration::from_secs(1)).await.unwrap();
-    assert_eq!(keys.unsettled(10).await.unwrap(), [ada(), bob()]);
-    assert_eq!(keys.unsettled(1).await.unwrap(), [ada()]);
-    keys.settle(&ada()).await.unwrap();
+    assert_eq!(keys.incomplete_erasures(10).await.unwrap(), [ada(), bob()]);
+    assert_eq!(keys.incomplete_erasures(1).await.unwrap(), [ada()]);
+    keys.complete_erasure(&ada()).await.unwrap();
     keys.erase(&ada(), noon()).await.unwrap();
-    assert_eq!(keys.unsettled(10).await.unwrap(), [bob()]);
+    assert_eq!(keys.incomplete_erasures(10).await.unwrap(), [bob()]);
 }
 
 // Proves: users.erasure-everywhere
@@ -258,7 +258,7 @@ async fn people_with_a_key_are_listed_by_kind() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     let others = [Person::new("order-readdressed", "1"), Person::new("orders", "1")];
-    keys.to_seal(others.into_iter().chain([ada(), bob()]).collect()).await.unwrap();
+    keys.keys_for_sealing(others.into_iter().chain([ada(), bob()]).collect()).await.unwrap();
     let listed = keys.keyed_after("order", None, 9).await.unwrap();
     assert_eq!(listed.iter().map(|(person, _)| person.clone()).collect::<Vec<_>>(), [bob()]);
     assert_eq!(keys.keyed_after("order", Some(&bob()), 9).await.unwrap(), []);

@@ -21,7 +21,7 @@ const TRUNCATE_WAIT: Duration = Duration::from_millis(10);
 pub(crate) enum Request {
     Make { people: Vec<Person>, reply: Reply<KeyRing> },
     Erase { person: Person, at: Timestamp, reply: Reply<()> },
-    Settle { person: Person, is_settled: bool, reply: Reply<()> },
+    MarkErasure { person: Person, is_complete: bool, reply: Reply<()> },
     Index(Box<dyn FnOnce(&Connection) + Send>),
 }
 
@@ -46,8 +46,8 @@ impl Writer {
             // `send` fails only if the caller was cancelled.
             match request {
                 Request::Erase { person, at, reply } => drop(reply.send(self.erase(&person, at))),
-                Request::Settle { person, is_settled, reply } => {
-                    drop(reply.send(self.settle(&person, is_settled)));
+                Request::MarkErasure { person, is_complete, reply } => {
+                    drop(reply.send(self.mark_erasure(&person, is_complete)));
                 }
                 Request::Index(work) => work(&self.connection),
                 Request::Make { .. } => {}
@@ -115,9 +115,9 @@ impl Writer {
         transaction.commit()
     }
 
-    fn settle(&mut self, person: &Person, is_settled: bool) -> Result<(), KeysUnavailable> {
+    fn mark_erasure(&mut self, person: &Person, is_complete: bool) -> Result<(), KeysUnavailable> {
         let sql = "UPDATE erased SET is_settled = ?2 WHERE person = ?1";
-        self.connection.execute(sql, (person.as_str(), is_settled)).map(drop).map_err(|error| failed(&error))
+        self.connection.execute(sql, (person.as_str(), is_complete)).map(drop).map_err(|error| failed(&error))
     }
 }
 

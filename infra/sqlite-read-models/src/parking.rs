@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
-use souk_eventsourcing::parking::{Entity, Parked, ParkingChange, Poison};
+use souk_eventsourcing::parking::{ApplyFailure, Entity, Parked, ParkingChange};
 use souk_eventsourcing::{Position, Revision, StreamName};
 
 use crate::failure::Failure;
@@ -31,7 +31,7 @@ pub(crate) fn load(connection: &Connection, owner: &str, build: u32) -> Result<V
             ),
         };
         let stream: String = row.get(2)?;
-        let poison = Poison {
+        let failure = ApplyFailure {
             entity,
             stream: StreamName::parse(&stream)
                 .map_err(|_| malformed("its column `stream` is not a valid name of a stream"))?,
@@ -42,7 +42,7 @@ pub(crate) fn load(connection: &Connection, owner: &str, build: u32) -> Result<V
         };
         let since = Timestamp::from_microsecond(row.get(6)?)
             .map_err(|_| malformed("its column `since_us` is not a valid time"))?;
-        found.push(Parked { poison, keys: keys.collect::<rusqlite::Result<_>>()?, since });
+        found.push(Parked { failure, keys: keys.collect::<rusqlite::Result<_>>()?, since });
     }
     Ok(found)
 }
@@ -57,17 +57,17 @@ pub(crate) fn store(
     if change.is_empty() {
         return Ok(());
     }
-    for Parked { poison, .. } in &change.released {
-        let entity = (owner, build, poison.entity.kind(), poison.entity.name());
+    for Parked { failure, .. } in &change.released {
+        let entity = (owner, build, failure.entity.kind(), failure.entity.name());
         for table in ["parked", "parked_keys", "parked_events"] {
             let sql =
                 format!("DELETE FROM {table} WHERE owner = ?1 AND build = ?2 AND kind = ?3 AND entity = ?4");
             transaction.prepare_cached(&sql)?.execute(entity)?;
         }
     }
-    for Parked { poison, keys, since } in &change.parked {
-        let kind = poison.entity.kind();
-        let name = poison.entity.name();
+    for Parked { failure, keys, since } in &change.parked {
+        let kind = failure.entity.kind();
+        let name = failure.entity.name();
         let sql = "INSERT OR REPLACE INTO parked VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         let mut insert = transaction.prepare_cached(sql)?;
         insert.execute((
@@ -75,12 +75,12 @@ pub(crate) fn store(
             build,
             kind,
             name,
-            poison.stream.as_str(),
-            poison.revision.0,
-            poison.position.0,
-            &poison.reason,
+            failure.stream.as_str(),
+            failure.revision.0,
+            failure.position.0,
+            &failure.reason,
             since.as_microsecond(),
-            poison.can_be_skipped,
+            failure.can_be_skipped,
         ))?;
         let sql = "INSERT OR IGNORE INTO parked_keys VALUES (?1, ?2, ?3, ?4, ?5)";
         let mut insert = transaction.prepare_cached(sql)?;

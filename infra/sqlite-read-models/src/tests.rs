@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 use rusqlite::Connection;
-use souk_eventsourcing::parking::{Parked, ParkingChange, Poison};
+use souk_eventsourcing::parking::{ApplyFailure, Parked, ParkingChange};
 use souk_eventsourcing::projector::{Column, ColumnType, RowChange, Sum, SumChange, Value};
 use souk_eventsourcing::{Revision, StreamName};
 use uuid::Uuid;
@@ -260,7 +260,7 @@ async fn models_that_are_no_longer_known_are_removed() {
 }
 
 fn parked(entity: Entity, keys: &[&str]) -> Parked {
-    let poison = Poison {
+    let failure = ApplyFailure {
         entity,
         stream: StreamName::new("thing", "a"),
         revision: Revision(3),
@@ -269,7 +269,7 @@ fn parked(entity: Entity, keys: &[&str]) -> Parked {
         can_be_skipped: true,
     };
     let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-    Parked { poison, keys, since: "2026-11-21T12:00:00Z".parse().unwrap() }
+    Parked { failure, keys, since: "2026-11-21T12:00:00Z".parse().unwrap() }
 }
 
 #[tokio::test]

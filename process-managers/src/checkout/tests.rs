@@ -9,7 +9,7 @@ use super::step::CheckoutStep::{
 use super::*;
 use souk_domain::money::{Currency, Money};
 use souk_domain::order::OrderCommand;
-use souk_domain::order::draft::Parts;
+use souk_domain::order::draft::DraftFields;
 use souk_domain::order::event::{Draft, OrderLine, Reason, ReasonCode};
 use souk_domain::{CartId, OrderId, ProductId, Sku};
 
@@ -25,7 +25,7 @@ fn draft(token: Option<&str>, cart: Option<CartId>) -> Box<Draft> {
         unit_price: Money::new(100, Currency::GBP),
         shown_price: None,
     };
-    let parts = Parts {
+    let fields = DraftFields {
         order: OrderId(Uuid::from_u128(1)),
         customer: None,
         cart,
@@ -36,7 +36,7 @@ fn draft(token: Option<&str>, cart: Option<CartId>) -> Box<Draft> {
         placed_at: noon(),
         pay_by: noon() + jiff::SignedDuration::from_secs(900),
     };
-    Box::new(Draft::assemble(parts).unwrap())
+    Box::new(Draft::assemble(fields).unwrap())
 }
 
 fn placed() -> In {
@@ -100,8 +100,8 @@ fn last(inputs: &[In]) -> Vec<Out> {
     after(inputs).1
 }
 
-fn join(parts: &[&[In]]) -> Vec<In> {
-    parts.concat()
+fn join(fields: &[&[In]]) -> Vec<In> {
+    fields.concat()
 }
 
 /// Inputs of a checkout that waits for the provider's answer.

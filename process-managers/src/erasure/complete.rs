@@ -50,9 +50,9 @@ impl ErasureOutcome {
     }
 }
 
-/// Performs all steps of an erasure again, and settles it if none is left.
+/// Performs all steps of an erasure again, and completes it if none is left.
 pub async fn complete(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     person: &Person,
     orders: &dyn CustomerOrders,
     origin: &Origin,
@@ -65,13 +65,13 @@ pub async fn complete(
         ErasedSubject::Unknown => ErasureOutcome::Erased,
     };
     if outcome != ErasureOutcome::Incomplete {
-        ports.people.settle(person).await?;
+        ports.people.complete_erasure(person).await?;
     }
     Ok(outcome)
 }
 
 async fn complete_customer(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     customer: &CustomerId,
     orders: &dyn CustomerOrders,
     origin: &Origin,
@@ -92,7 +92,7 @@ async fn complete_customer(
 }
 
 async fn complete_order(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     person: &Person,
     order: OrderId,
     origin: &Origin,

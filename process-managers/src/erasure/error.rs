@@ -10,6 +10,9 @@ use souk_sign_in::{CredentialsUnavailable, SessionsError};
 /// Reason why a step of an erasure failed. The step can be repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum ErasureError {
+    /// The key of the person could not be destroyed, so the person is not erased yet.
+    #[error(transparent)]
+    KeyNotDestroyed(KeysUnavailable),
     /// The keys of people can't be read or written.
     #[error(transparent)]
     Keys(#[from] KeysUnavailable),

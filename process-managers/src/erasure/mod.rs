@@ -5,8 +5,8 @@
 //! erasure is recorded on the order before the key is destroyed.
 //!
 //! `steps` names the steps as data, and `perform` performs them with the ports of the shop. Requests begin an
-//! erasure, and a sweep completes it (`complete`). The simulation takes the same steps from `steps` and performs
-//! them with a simulated disk. It sends their commands at the same time, so it does not test their order.
+//! erasure, and a sweep completes it (`complete`). The simulation takes the same steps from `steps` and
+//! performs them in the same order with a simulated disk.
 //!
 //! On failure: every step may be repeated, and the sweep repeats all steps until they succeed.
 
@@ -19,6 +19,6 @@ pub use complete::{CustomerOrders, ErasureOutcome, complete};
 pub use error::ErasureError;
 pub use perform::{
     delete_account_data, earlier_erasure, erase_customer, erase_guest, erase_order, forget_customer,
-    unsettle_if_erased,
+    reopen_erasure_if_erased,
 };
 pub use steps::{ErasedSubject, ErasureStep, account_steps, customer_steps, order_steps};

@@ -13,9 +13,9 @@ use super::steps::{ErasureStep, account_steps, customer_steps};
 use crate::ports::ShopPorts;
 
 /// Destroys a customer's key, and ends their account if they have one. Returns the position of the last event
-/// that was appended, if any.
+/// that was appended, if any. After [`ErasureError::KeyNotDestroyed`], nothing is left to do for the sweep.
 pub async fn erase_customer(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     customer: &CustomerId,
     origin: &Origin,
 ) -> Result<Option<Position>, ErasureError> {
@@ -25,7 +25,7 @@ pub async fn erase_customer(
 /// Ends the account of a customer whose key is destroyed. Returns the position of the last event that was
 /// appended, if any.
 pub async fn forget_customer(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     customer: &CustomerId,
     origin: &Origin,
 ) -> Result<Option<Position>, ErasureError> {
@@ -37,10 +37,10 @@ pub async fn forget_customer(
 ///
 /// The erasure is recorded on the order first, and then the key is destroyed. The sweep that attaches guests'
 /// orders to customers may have decrypted the e-mail address already, to seal it with the customer's key; it
-/// can't attach an order on which an erasure is recorded. After [`ErasureError::Keys`], the erasure is
-/// recorded, and only the destruction of the key is left.
+/// can't attach an order on which an erasure is recorded. After [`ErasureError::KeyNotDestroyed`], the erasure
+/// is recorded, and only the destruction of the key is left.
 pub async fn erase_guest(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     order: OrderId,
     origin: &Origin,
 ) -> Result<Option<Position>, ErasureError> {
@@ -49,13 +49,13 @@ pub async fn erase_guest(
     if outcome.state.customer().is_some() {
         return Ok(None);
     }
-    ports.people.erase(&guest, ports.clock.now()).await?;
+    destroy_key(ports, &guest).await?;
     Ok(Some(outcome.position))
 }
 
 /// Records on an order that a person is erased, if the order has personal data of this person.
 pub async fn erase_order(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     order: OrderId,
     person: &Person,
     origin: &Origin,
@@ -68,7 +68,7 @@ pub async fn erase_order(
 /// Returns the position of the event with which an earlier request of the same origin recorded an erasure on an
 /// order; `None` if there was no such request.
 pub async fn earlier_erasure(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     order: OrderId,
     origin: &Origin,
 ) -> Result<Option<Position>, CommandError<OrderRejection>> {
@@ -78,31 +78,32 @@ pub async fn earlier_erasure(
 }
 
 fn step_of_order(order: OrderId, origin: &Origin) -> Origin {
-    origin.step(&format!("erase {order}"))
+    origin.follow_up(&format!("erase {order}"))
 }
 
 /// Marks the erasure of an account as unfinished. Returns false if the account is not erased.
-pub async fn unsettle_if_erased(ports: &ShopPorts<'_>, user: UserId) -> Result<bool, ErasureError> {
+pub async fn reopen_erasure_if_erased(ports: &ShopPorts, user: UserId) -> Result<bool, ErasureError> {
     let person = user.customer().person();
     let is_erased = ports.people.is_erased(&person).await?;
     if is_erased {
-        ports.people.unsettle(&person).await?;
+        ports.people.reopen_erasure(&person).await?;
     }
     Ok(is_erased)
 }
 
 /// Deletes the sessions, credentials and mail of an erased account.
-pub async fn delete_account_data(ports: &ShopPorts<'_>, user: UserId) -> Result<(), ErasureError> {
+pub async fn delete_account_data(ports: &ShopPorts, user: UserId) -> Result<(), ErasureError> {
     let customer = user.customer();
     end_sessions(ports, &customer).await?;
-    delete_credentials(ports, user).await?;
+    let alias = email_alias(ports, user).await?;
+    delete_credentials(ports, user, alias.as_ref()).await?;
     ports.outbox.forget(&customer).await?;
     Ok(())
 }
 
 /// Performs steps one after the other. Returns the position of the last event that they appended, if any.
 pub(super) async fn perform(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     steps: &[ErasureStep],
     origin: &Origin,
 ) -> Result<Option<Position>, ErasureError> {
@@ -114,21 +115,20 @@ pub(super) async fn perform(
 }
 
 async fn perform_step(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     step: &ErasureStep,
     origin: &Origin,
 ) -> Result<Option<Position>, ErasureError> {
     match step {
-        ErasureStep::DestroyKey(person) => ports.people.erase(person, ports.clock.now()).await?,
+        ErasureStep::DestroyKey(person) => destroy_key(ports, person).await?,
         ErasureStep::DestroyGuestKey(order) => {
             let guest = order.guest();
-            if ports.people.to_open(vec![guest.clone()]).await?.get(&guest).is_some() {
-                ports.people.erase(&guest, ports.clock.now()).await?;
+            if ports.people.keys_for_opening(vec![guest.clone()]).await?.get(&guest).is_some() {
+                destroy_key(ports, &guest).await?;
             }
         }
         ErasureStep::EndSessions(customer) => end_sessions(ports, customer).await?,
-        ErasureStep::DeleteCredentials(user) => delete_credentials(ports, *user).await?,
-        ErasureStep::EndAccount(user) => return end_account(ports, *user, origin).await,
+        ErasureStep::EraseAccount(user) => return erase_account(ports, *user, origin).await,
         ErasureStep::DeleteMail(customer) => ports.outbox.forget(customer).await?,
         ErasureStep::EraseOrder(order, person) => {
             return Ok(Some(erase_order(ports, *order, person, origin).await?.position));
@@ -137,33 +137,45 @@ async fn perform_step(
     Ok(None)
 }
 
-async fn end_sessions(ports: &ShopPorts<'_>, customer: &CustomerId) -> Result<(), ErasureError> {
-    end_all_sessions(ports.credentials, ports.denials, customer, None, &|| ports.clock.now()).await?;
+async fn destroy_key(ports: &ShopPorts, person: &Person) -> Result<(), ErasureError> {
+    ports.people.erase(person, ports.clock.now()).await.map_err(ErasureError::KeyNotDestroyed)
+}
+
+async fn end_sessions(ports: &ShopPorts, customer: &CustomerId) -> Result<(), ErasureError> {
+    end_all_sessions(&*ports.credentials, &*ports.denials, customer, None, &|| ports.clock.now()).await?;
     Ok(())
 }
 
-async fn delete_credentials(ports: &ShopPorts<'_>, user: UserId) -> Result<(), ErasureError> {
-    let hashes = match email_alias(ports, user).await? {
-        Some(alias) => hashes_of(ports, alias).await?,
+/// Deletes the credentials of an account whose e-mail address has this alias. Without an account there may be
+/// credentials too.
+async fn delete_credentials(
+    ports: &ShopPorts,
+    user: UserId,
+    alias: Option<&EmailHash>,
+) -> Result<(), ErasureError> {
+    let hashes = match alias {
+        Some(alias) => hashes_of(ports, alias.clone()).await?,
         None => Vec::new(),
     };
     ports.credentials.forget(&user.customer(), &hashes).await?;
     Ok(())
 }
 
-async fn end_account(
-    ports: &ShopPorts<'_>,
+async fn erase_account(
+    ports: &ShopPorts,
     user: UserId,
     origin: &Origin,
 ) -> Result<Option<Position>, ErasureError> {
-    let Some(alias) = email_alias(ports, user).await? else { return Ok(None) };
+    let alias = email_alias(ports, user).await?;
+    delete_credentials(ports, user, alias.as_ref()).await?;
+    let Some(alias) = alias else { return Ok(None) };
     // The alias is deleted before the claim is released: a new account with the address relies on this order.
     ports.people.delete_alias(alias.as_str()).await?;
     let stream = User::stream(user);
-    let erase = CommandRequest::new(stream.clone(), UserCommand::Erase, origin.step("erase user"));
+    let erase = CommandRequest::new(stream.clone(), UserCommand::Erase, origin.follow_up("erase user"));
     let erased = ports.aggregates.users.execute(erase).await?;
     let release = ClaimCommand::Release { owner: stream.to_string(), epoch: erased.state.epoch() };
-    let origin = origin.step("release e-mail address");
+    let origin = origin.follow_up("release e-mail address");
     let release = CommandRequest::new(Claim::of_email(&alias), release, origin);
     let released = ports.aggregates.claims.execute(release).await?;
     Ok(Some(erased.position.max(released.position)))
@@ -171,14 +183,14 @@ async fn end_account(
 
 /// Returns the alias of an account's e-mail address; `None` if the account does not exist. An erased account
 /// still has the alias that it gave up.
-async fn email_alias(ports: &ShopPorts<'_>, user: UserId) -> Result<Option<EmailHash>, ErasureError> {
+async fn email_alias(ports: &ShopPorts, user: UserId) -> Result<Option<EmailHash>, ErasureError> {
     let account = ports.aggregates.users.load(&User::stream(user)).await?;
     Ok(account.and_then(|account| account.state.email_hash().cloned()))
 }
 
 /// Returns all hashes under which sign-in events of an account may be recorded: its alias, and the keyed hash
 /// of its address for events from before the account existed.
-async fn hashes_of(ports: &ShopPorts<'_>, alias: EmailHash) -> Result<Vec<EmailHash>, ErasureError> {
+async fn hashes_of(ports: &ShopPorts, alias: EmailHash) -> Result<Vec<EmailHash>, ErasureError> {
     let email_hash = ports.people.name_of(alias.as_str()).await?;
     let mut hashes = vec![alias];
     if let Some(email_hash) = email_hash {

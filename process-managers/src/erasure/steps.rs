@@ -16,10 +16,8 @@ pub enum ErasureStep {
     DestroyGuestKey(OrderId),
     /// End all sessions of a customer.
     EndSessions(CustomerId),
-    /// Delete the credentials of an account.
-    DeleteCredentials(UserId),
-    /// Append `user.erased`, and free the e-mail address of the account.
-    EndAccount(UserId),
+    /// Delete the credentials of an account, append `user.erased`, and free the e-mail address.
+    EraseAccount(UserId),
     /// Delete the stored mail to a customer.
     DeleteMail(CustomerId),
     /// Append `order.erased`, if the order has personal data of this person.
@@ -38,7 +36,7 @@ pub fn customer_steps(customer: &CustomerId) -> Vec<ErasureStep> {
 pub fn account_steps(customer: &CustomerId) -> Vec<ErasureStep> {
     let mut steps = vec![ErasureStep::EndSessions(customer.clone())];
     if let Some(user) = UserId::of_customer(customer) {
-        steps.extend([ErasureStep::DeleteCredentials(user), ErasureStep::EndAccount(user)]);
+        steps.push(ErasureStep::EraseAccount(user));
     }
     steps.push(ErasureStep::DeleteMail(customer.clone()));
     steps
@@ -93,7 +91,7 @@ mod tests {
         let ada = user.customer();
         let steps = customer_steps(&ada);
         assert_eq!(steps[0], ErasureStep::DestroyKey(ada.person()));
-        assert!(steps.contains(&ErasureStep::DeleteCredentials(user)), "{steps:?}");
+        assert!(steps.contains(&ErasureStep::EraseAccount(user)), "{steps:?}");
         let other = CustomerId::parse("of another system").unwrap();
         let steps = account_steps(&other);
         assert_eq!(steps, [ErasureStep::EndSessions(other.clone()), ErasureStep::DeleteMail(other)]);

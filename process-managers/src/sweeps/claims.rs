@@ -25,7 +25,7 @@ pub fn due_if_made_by(now: Timestamp) -> Timestamp {
 
 /// Fences the owner of a claim, and releases the claim if the owner does not have the claimed SKU or e-mail
 /// address. `key` is the id of the claim's stream. Returns true if the claim was released.
-pub async fn release(ports: &ShopPorts<'_>, key: &str, owner: &StreamName) -> Result<bool, SweepError> {
+pub async fn release(ports: &ShopPorts, key: &str, owner: &StreamName) -> Result<bool, SweepError> {
     let epoch = match Claim::sku_of(key) {
         Some(sku) => fence_product(ports, &sku, owner).await?,
         None => fence_user(ports, owner).await?,
@@ -33,27 +33,23 @@ pub async fn release(ports: &ShopPorts<'_>, key: &str, owner: &StreamName) -> Re
     let Some(epoch) = epoch else { return Ok(false) };
     let release = ClaimCommand::Release { owner: owner.to_string(), epoch };
     let stream = StreamName::new(Claim::CATEGORY, key);
-    let request = CommandRequest::new(stream, release, origin(ports.clock, NAME));
+    let request = CommandRequest::new(stream, release, origin(&*ports.clock, NAME));
     ports.aggregates.claims.execute(request).await?;
     Ok(true)
 }
 
 /// Fences a product. Returns the new epoch of the product, or `None` if the product has the SKU.
-async fn fence_product(
-    ports: &ShopPorts<'_>,
-    sku: &Sku,
-    owner: &StreamName,
-) -> Result<Option<u64>, SweepError> {
+async fn fence_product(ports: &ShopPorts, sku: &Sku, owner: &StreamName) -> Result<Option<u64>, SweepError> {
     let fence = ProductCommand::Fence { sku: sku.clone() };
-    let request = CommandRequest::new(owner.clone(), fence, origin(ports.clock, NAME));
+    let request = CommandRequest::new(owner.clone(), fence, origin(&*ports.clock, NAME));
     let fenced = ports.aggregates.products.execute(request).await?;
     Ok(fenced.state.variant(sku).is_none().then(|| fenced.state.epoch()))
 }
 
 /// Fences a user. Returns the new epoch of the user, or `None` if the user has an account, and therefore the
 /// e-mail address.
-async fn fence_user(ports: &ShopPorts<'_>, owner: &StreamName) -> Result<Option<u64>, SweepError> {
-    let request = CommandRequest::new(owner.clone(), UserCommand::Fence, origin(ports.clock, NAME));
+async fn fence_user(ports: &ShopPorts, owner: &StreamName) -> Result<Option<u64>, SweepError> {
+    let request = CommandRequest::new(owner.clone(), UserCommand::Fence, origin(&*ports.clock, NAME));
     let fenced = ports.aggregates.users.execute(request).await?;
     if fenced.state.account().is_some() {
         return Ok(None);

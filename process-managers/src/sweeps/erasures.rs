@@ -19,10 +19,7 @@ pub const NAME: &str = "erasure-sweep";
 ///
 /// If an older store of keys was restored too, it does not list these people as erased. Then
 /// [`destroy_restored`] finds them, and the completion of their erasure deletes their credentials.
-pub async fn with_credentials(
-    ports: &ShopPorts<'_>,
-    erased: &[Person],
-) -> Result<Vec<CustomerId>, SweepError> {
+pub async fn with_credentials(ports: &ShopPorts, erased: &[Person]) -> Result<Vec<CustomerId>, SweepError> {
     let customers = erased.iter().filter_map(|person| match ErasedSubject::of(person) {
         Ok(ErasedSubject::Customer(customer)) => Some(customer),
         _ => None,
@@ -33,10 +30,7 @@ pub async fn with_credentials(
 
 /// Destroys the key of a person whose erasure is in the log again, if the store of keys does not list the
 /// person as erased: an older store of keys was restored. Returns true if it was.
-pub async fn destroy_restored(
-    ports: &ShopPorts<'_>,
-    erased_in_log: &Person,
-) -> Result<bool, KeysUnavailable> {
+pub async fn destroy_restored(ports: &ShopPorts, erased_in_log: &Person) -> Result<bool, KeysUnavailable> {
     if ports.people.is_erased(erased_in_log).await? {
         return Ok(false);
     }
@@ -45,13 +39,13 @@ pub async fn destroy_restored(
 }
 
 /// Marks the erasures that are missing in the log as unfinished: an older log was restored.
-pub async fn unsettle_missing(
-    ports: &ShopPorts<'_>,
+pub async fn reopen_unfinished(
+    ports: &ShopPorts,
     erased: &[Person],
     erased_in_log: &BTreeSet<String>,
 ) -> Result<(), KeysUnavailable> {
     for person in erased.iter().filter(|person| !erased_in_log.contains(person.as_str())) {
-        ports.people.unsettle(person).await?;
+        ports.people.reopen_erasure(person).await?;
     }
     Ok(())
 }

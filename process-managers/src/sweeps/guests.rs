@@ -65,12 +65,12 @@ impl LinkedTo {
 /// Links guest orders with their e-mail addresses. Links are created only here, from orders in the read
 /// models, so a refused order never has a link.
 pub async fn link(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     emails: Vec<Personal<String>>,
     settings: GuestSettings<'_>,
 ) -> Result<(), KeysUnavailable> {
     let guests = emails.iter().map(|email| email.person().clone()).collect();
-    let keys = ports.people.to_open(guests).await?;
+    let keys = ports.people.keys_for_opening(guests).await?;
     let link = |sealed: &Personal<String>| {
         let email = Email::parse(&sealed.reveal(&keys)?).ok()?;
         Some((sealed.person().clone(), email.hash(settings.email_hash_key).as_str().to_owned()))
@@ -81,7 +81,7 @@ pub async fn link(
 /// Links guest orders of an older log with the keyed hashes of their e-mail addresses, which that log
 /// contains.
 pub async fn link_older(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     orders: impl IntoIterator<Item = (OrderId, String)>,
 ) -> Result<(), KeysUnavailable> {
     ports.people.link(orders.into_iter().map(|(order, hash)| (order.guest(), hash)).collect()).await
@@ -111,7 +111,7 @@ pub struct LinkedOrder {
 /// Attaches an order to the customer who owns its e-mail address. If it is attached already, destroys the key
 /// of the guest.
 pub async fn attach(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     linked: LinkedOrder,
     customer: CustomerId,
     settings: GuestSettings<'_>,
@@ -135,7 +135,7 @@ pub async fn attach(
             return Ok(());
         }
     }
-    let keys = ports.people.to_open(vec![guest.clone()]).await?;
+    let keys = ports.people.keys_for_opening(vec![guest.clone()]).await?;
     let email = email.and_then(|email| email.reveal(&keys));
     let email = email.and_then(|email| Email::parse(&email).ok());
     // In older versions, a refused request may have linked the order with another address.
@@ -145,7 +145,7 @@ pub async fn attach(
     }
     let shipping_address = shipping_address.and_then(|address| address.reveal(&keys)).map(Box::new);
     let attach = OrderCommand::Attach { customer, email, shipping_address };
-    let request = CommandRequest::new(Order::stream(order), attach, origin(ports.clock, NAME));
+    let request = CommandRequest::new(Order::stream(order), attach, origin(&*ports.clock, NAME));
     // The command fails if the order changed after the row was written. The next step then reads the new row.
     let request = CommandRequest { if_match: Some(revision.into()), ..request };
     ports.aggregates.orders.execute(request).await?;
@@ -154,21 +154,17 @@ pub async fn attach(
 
 /// Seals the notes on an order that are sealed with the key of the guest with the key of the customer. Fails
 /// if a note changed meanwhile, so that the key of the guest is still needed.
-async fn reseal_notes(
-    ports: &ShopPorts<'_>,
-    order: OrderId,
-    customer: &CustomerId,
-) -> Result<(), SweepError> {
+async fn reseal_notes(ports: &ShopPorts, order: OrderId, customer: &CustomerId) -> Result<(), SweepError> {
     let guest = order.guest();
     let stream = OrderNotes::stream(order);
     let notes = &ports.aggregates.order_notes;
     let Some(before) = notes.load(&stream).await? else { return Ok(()) };
-    let keys = ports.people.to_open(vec![guest.clone()]).await?;
+    let keys = ports.people.keys_for_opening(vec![guest.clone()]).await?;
     for (note, stored) in before.state.sealed_for(&guest) {
         let Some(words) = stored.reveal(&keys) else { continue };
         let resealed = Personal::new(customer.person(), "text", words);
         let command = OrderNotesCommand::Reseal { note, stored: stored.clone(), text: resealed };
-        let request = CommandRequest::new(stream.clone(), command, origin(ports.clock, NAME));
+        let request = CommandRequest::new(stream.clone(), command, origin(&*ports.clock, NAME));
         notes.execute(request).await?;
     }
     let after = notes.load(&stream).await?;

@@ -19,7 +19,7 @@ const SHIPPED_AGE_MAX: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// Destroys the key of an order's address if the address is no longer needed. Returns true if it destroyed the
 /// key. The sweep of erasures does the rest.
 pub async fn erase_if_unneeded(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     person: &Person,
     key_made_at: Timestamp,
 ) -> Result<bool, SweepError> {

@@ -12,8 +12,8 @@ use crate::ports::ShopPorts;
 pub const NAME: &str = "expiry-sweep";
 
 /// Expires the overdue reservations of a SKU.
-pub async fn expire(ports: &ShopPorts<'_>, sku: &Sku) -> Result<(), SweepError> {
-    let origin = origin(ports.clock, NAME);
+pub async fn expire(ports: &ShopPorts, sku: &Sku) -> Result<(), SweepError> {
+    let origin = origin(&*ports.clock, NAME);
     let request = CommandRequest::new(Stock::stream(sku), StockCommand::ExpireDue, origin);
     ports.aggregates.stock.execute(request).await?;
     Ok(())

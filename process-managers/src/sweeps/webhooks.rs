@@ -21,16 +21,16 @@ pub fn due_if_made_since(now: Timestamp) -> Timestamp {
 
 /// Applies a stored event again, and closes the stored event if its payment recorded or refused it.
 pub async fn retry(
-    ports: &ShopPorts<'_>,
+    ports: &ShopPorts,
     stored: &ProviderEvent,
     correlation_id: &CorrelationId,
 ) -> Result<WebhookOutcome, SweepError> {
     let outcome = apply(ports, stored, correlation_id).await?;
     if matches!(outcome, WebhookOutcome::Applied | WebhookOutcome::Refused) {
         let event_id = stored.id.clone();
-        let taken = outcome == WebhookOutcome::Applied;
-        let origin = origin_of(ports, stored, correlation_id).step("settle");
-        let command = WebhookCommand::Settle { event_id, taken };
+        let is_applied = outcome == WebhookOutcome::Applied;
+        let origin = origin_of(ports, stored, correlation_id).follow_up("settle");
+        let command = WebhookCommand::RecordOutcome { event_id, is_applied };
         let request = CommandRequest::new(stream_of(stored), command, origin);
         ports.aggregates.webhooks.execute(request).await?;
     }

@@ -6,7 +6,7 @@ use souk_eventsourcing::StreamName;
 use uuid::Uuid;
 
 use super::*;
-use crate::testing::{History, ada, at_once, draft, golden, order, pounds, product, row, sku};
+use crate::testing::{History, ada, at_once, draft, golden, order, pence, product, row, sku};
 
 fn cart() -> CartId {
     CartId(Uuid::from_u128(9))
@@ -17,7 +17,7 @@ fn stream() -> StreamName {
 }
 
 fn line(text: &str, quantity: u32, amount: i64) -> CartLine {
-    CartLine { sku: sku(text), product: product(1), quantity, unit_price: pounds(amount) }
+    CartLine { sku: sku(text), product: product(1), quantity, unit_price: pence(amount) }
 }
 
 fn added(text: &str, quantity: u32, amount: i64) -> CartEvent {
@@ -44,10 +44,7 @@ fn golden() {
     let history = History::default()
         .then(&stream(), added("A1", 2, 255))
         .then(&stream(), added("B2", 1, 100))
-        .then(
-            &stream(),
-            CartEvent::from(ItemChanged { sku: sku("A1"), quantity: 5, unit_price: pounds(250) }),
-        )
+        .then(&stream(), CartEvent::from(ItemChanged { sku: sku("A1"), quantity: 5, unit_price: pence(250) }))
         .then(&stream(), CartEvent::from(merged))
         .then(&stream(), CartEvent::from(ItemRemoved { sku: sku("C3") }))
         .then(&stream(), checked_out())
@@ -72,7 +69,7 @@ fn adding_a_sku_again_adds_its_units_and_replaces_its_price() {
     let history =
         History::default().then(&stream(), added("A1", 2, 255)).then(&stream(), added("A1", 3, 240));
     let row = line_of(&history, "A1").unwrap();
-    assert_eq!((row.quantity, row.unit_price), (5, pounds(240)));
+    assert_eq!((row.quantity, row.unit_price), (5, pence(240)));
 }
 
 #[test]

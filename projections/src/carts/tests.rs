@@ -4,14 +4,14 @@ use souk_eventsourcing::StreamName;
 use uuid::Uuid;
 
 use super::*;
-use crate::testing::{History, ada, golden, pounds, product, row, sku};
+use crate::testing::{History, ada, golden, pence, product, row, sku};
 
 fn stream() -> StreamName {
     Cart::stream(CartId(Uuid::from_u128(9)))
 }
 
 fn added() -> CartEvent {
-    let line = CartLine { sku: sku("A1"), product: product(1), quantity: 2, unit_price: pounds(255) };
+    let line = CartLine { sku: sku("A1"), product: product(1), quantity: 2, unit_price: pence(255) };
     ItemAdded { line, customer: None }.into()
 }
 

@@ -16,7 +16,7 @@ fn stored(id: &str) -> WebhookEvent {
 }
 
 fn settled(id: &str) -> WebhookEvent {
-    Settled { event_id: id.to_owned(), taken: true }.into()
+    Settled { event_id: id.to_owned(), is_applied: true }.into()
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::*;
 use souk_domain::{UserId, user};
 use uuid::Uuid;
 
-use crate::testing::{History, email_hash, golden, pounds, product, registered, row, sku};
+use crate::testing::{History, email_hash, golden, pence, product, registered, row, sku};
 
 fn claim_of(text: &str) -> StreamName {
     Claim::of_sku(&sku(text))
@@ -27,7 +27,7 @@ fn released(owner: &StreamName) -> ClaimEvent {
 
 fn content(skus: &[&str]) -> Content {
     let variant =
-        |text: &&str| Variant { sku: sku(text), options: [].into(), price: pounds(100), images: Vec::new() };
+        |text: &&str| Variant { sku: sku(text), options: [].into(), price: pence(100), images: Vec::new() };
     Content {
         name: "Lamp".into(),
         description: String::new(),

@@ -13,7 +13,7 @@ use souk_domain::{Address, PaymentId, PersonalText};
 use souk_eventsourcing::projector::{Column, ColumnType, Contribution, Model, Projector, Sum, Value};
 use souk_eventsourcing::{DecodeError, EventPayload, Personal, RecordedEvent, Timestamp};
 
-pub use row::{LineReservation, Moment, OrderRow, OutsideRefund};
+pub use row::{GuestOfOrder, LineReservation, OrderRow, OutsideRefund, TimelineEntry};
 
 use crate::stream_event::{self, StreamEvent, instant, money_day, text};
 
@@ -183,7 +183,7 @@ fn apply(row: &mut OrderRow, event: &OrderEvent, at: Timestamp) {
     }
     let name = event.event_type();
     let event_name = name.strip_prefix("order.").unwrap_or(name).to_owned();
-    row.timeline.push(Moment { at, event: event_name, detail: detail(event) });
+    row.timeline.push(TimelineEntry { at, event: event_name, detail: detail(event) });
 }
 
 /// Returns true if the person of an address was erased before the address was written.

@@ -37,7 +37,7 @@ pub struct OrderRow {
     /// SKUs that had too few units in stock.
     pub failed_skus: Vec<Sku>,
     /// Events of the order for people, in order of time.
-    pub timeline: Vec<Moment>,
+    pub timeline: Vec<TimelineEntry>,
     /// Time at which the buyer placed the order.
     pub placed_at: Timestamp,
     /// Time at which the order was confirmed.
@@ -54,10 +54,31 @@ pub struct OrderRow {
     pub revision: u64,
 }
 
+/// Part of an [`OrderRow`] that names the guest. It can be parsed even if the rest of the row can't.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuestOfOrder {
+    customer: Option<CustomerId>,
+    email: Option<Personal<String>>,
+    is_erased: bool,
+}
+
+impl GuestOfOrder {
+    /// Parses the document of an order; `None` if it is unreadable.
+    pub fn parse(document: &[u8]) -> Option<Self> {
+        serde_json::from_slice(document).ok()
+    }
+
+    /// Returns the e-mail address of the guest, like [`OrderRow::guest_email`].
+    pub fn email(self) -> Option<Personal<String>> {
+        self.email.filter(|_| self.customer.is_none() && !self.is_erased)
+    }
+}
+
 /// Entry of an order's timeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Moment {
+pub struct TimelineEntry {
     /// Time of the event.
     pub at: Timestamp,
     /// Event type without its category, as in `payment-awaited`.
@@ -96,7 +117,7 @@ impl OrderRow {
     pub fn people(&self) -> impl Iterator<Item = Person> {
         let email = self.email.as_ref().map(|email| email.person().clone());
         let address = self.shipping_address.as_ref().map(|address| address.person().clone());
-        let texts = self.timeline.iter().filter_map(|moment| moment.detail.as_ref()?.person().cloned());
+        let texts = self.timeline.iter().filter_map(|entry| entry.detail.as_ref()?.person().cloned());
         email.into_iter().chain(address).chain(texts)
     }
 
@@ -125,7 +146,7 @@ impl OrderRow {
 
     /// Returns true if staff marked the order as paid outside the shop.
     pub fn is_marked_as_paid_outside(&self) -> bool {
-        self.timeline.iter().any(|moment| moment.event == "paid-outside")
+        self.timeline.iter().any(|entry| entry.event == "paid-outside")
     }
 
     /// Returns true if the order can't be shipped because its address was erased. The shop must then enter an

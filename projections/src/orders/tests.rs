@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::testing::{
-    History, ada, address, at_once, draft, email_hash, golden, order, order_stream, pounds, row, sku,
+    History, ada, address, at_once, draft, email_hash, golden, order, order_stream, pence, row, sku,
 };
 
 fn events(number: u128, events: Vec<OrderEvent>) -> History {
@@ -44,8 +44,8 @@ fn cancelled(code: ReasonCode, failed: &[&str]) -> OrderEvent {
 
 fn returned(complete: bool) -> OrderEvent {
     let lines = vec![ReversalLine { sku: sku("A1"), quantity: 1 }];
-    let reversal = Reversal { id: ReversalId(Uuid::from_u128(3)), lines, refund: Some(pounds(255)) };
-    Returned { reversal, complete, value: Some(pounds(255)) }.into()
+    let reversal = Reversal { id: ReversalId(Uuid::from_u128(3)), lines, refund: Some(pence(255)) };
+    Returned { reversal, complete, value: Some(pence(255)) }.into()
 }
 
 fn order_row(history: &History) -> OrderRow {
@@ -153,7 +153,7 @@ fn the_reservation_of_a_line_follows_from_the_order() {
 fn the_timeline_lists_every_event_except_noted_ones() {
     let history = events(5, vec![placed(5), awaited()]).noted(&order_stream(5));
     let row = order_row(&history);
-    let names: Vec<&str> = row.timeline.iter().map(|moment| moment.event.as_str()).collect();
+    let names: Vec<&str> = row.timeline.iter().map(|entry| entry.event.as_str()).collect();
     assert_eq!((names, row.revision), (vec!["placed", "payment-awaited"], 2));
 }
 

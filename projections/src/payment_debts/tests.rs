@@ -7,7 +7,7 @@ use souk_eventsourcing::StreamName;
 use uuid::Uuid;
 
 use super::*;
-use crate::testing::{History, golden, order, pounds, row};
+use crate::testing::{History, golden, order, pence, row};
 
 fn stream() -> StreamName {
     Payment::stream(PaymentId::of(order(5)))
@@ -22,7 +22,7 @@ fn refund_requested(number: u128, attempt: u32, retries: Option<u128>) -> Paymen
         order: order(5),
         refund: refund(number),
         provider_payment_id: "pay_1".into(),
-        amount: pounds(100),
+        amount: pence(100),
         reason: "broken".into(),
         attempt,
         retries: retries.map(refund),
@@ -38,7 +38,7 @@ fn refund_failed(number: u128) -> PaymentEvent {
 
 fn refunded(number: u128) -> PaymentEvent {
     let provider_refund_id = "re_1".to_owned();
-    Refunded { order: order(5), refund: refund(number), amount: pounds(100), provider_refund_id }.into()
+    Refunded { order: order(5), refund: refund(number), amount: pence(100), provider_refund_id }.into()
 }
 
 fn void(number: u128) -> VoidId {
@@ -50,7 +50,7 @@ fn void_requested(number: u128, attempt: u32, retries: Option<u128>) -> PaymentE
         order: order(5),
         void: void(number),
         provider_payment_id: "pay_1".into(),
-        amount: pounds(610),
+        amount: pence(610),
         attempt,
         retries: retries.map(void),
     }

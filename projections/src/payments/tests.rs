@@ -9,7 +9,7 @@ use souk_eventsourcing::StreamName;
 use uuid::Uuid;
 
 use super::*;
-use crate::testing::{History, at_once, golden, order, order_stream, pounds, row};
+use crate::testing::{History, at_once, golden, order, order_stream, pence, row};
 
 fn stream() -> StreamName {
     Payment::stream(PaymentId::of(order(5)))
@@ -20,12 +20,12 @@ fn refund_id(number: u128) -> RefundId {
 }
 
 fn requested(attempt: u32) -> PaymentEvent {
-    Requested { order: order(5), amount: pounds(610), token: "tok_ok".into(), attempt }.into()
+    Requested { order: order(5), amount: pence(610), token: "tok_ok".into(), attempt }.into()
 }
 
 fn authorized(attempts: u32) -> PaymentEvent {
     let provider_payment_id = "pay_1".to_owned();
-    Authorized { order: order(5), provider_payment_id, amount: pounds(610), attempts }.into()
+    Authorized { order: order(5), provider_payment_id, amount: pence(610), attempts }.into()
 }
 
 fn failed(attempts: u32) -> PaymentEvent {
@@ -33,7 +33,7 @@ fn failed(attempts: u32) -> PaymentEvent {
 }
 
 fn captured() -> PaymentEvent {
-    Captured { order: order(5), amount: pounds(610) }.into()
+    Captured { order: order(5), amount: pence(610) }.into()
 }
 
 fn cancelled() -> PaymentEvent {
@@ -45,7 +45,7 @@ fn refund_requested(number: u128, amount: i64) -> PaymentEvent {
         order: order(5),
         refund: refund_id(number),
         provider_payment_id: "pay_1".to_owned(),
-        amount: pounds(amount),
+        amount: pence(amount),
         reason: "broken".to_owned(),
         attempt: 1,
         retries: None,
@@ -56,7 +56,7 @@ fn refund_requested(number: u128, amount: i64) -> PaymentEvent {
 
 fn refunded(number: u128, amount: i64) -> PaymentEvent {
     let provider_refund_id = "re_1".to_owned();
-    Refunded { order: order(5), refund: refund_id(number), amount: pounds(amount), provider_refund_id }.into()
+    Refunded { order: order(5), refund: refund_id(number), amount: pence(amount), provider_refund_id }.into()
 }
 
 fn row_after(events: Vec<PaymentEvent>) -> PaymentRow {
@@ -77,7 +77,7 @@ fn golden() {
         order: order(5),
         void,
         provider_payment_id: "pay_0".to_owned(),
-        amount: pounds(610),
+        amount: pence(610),
         attempt: 1,
         retries: None,
     };
@@ -144,7 +144,7 @@ fn the_owed_amount_counts_failed_refunds_until_they_are_retried_or_refunded() {
         order: order(5),
         refund: refund_id(2),
         provider_payment_id: "pay_1".into(),
-        amount: pounds(600),
+        amount: pence(600),
         reason: String::new(),
         attempt: 2,
         retries: Some(refund_id(1)),

@@ -4,7 +4,7 @@
 
 mod row;
 
-use souk_domain::folding::{category_path, folded, searched};
+use souk_domain::folding::{category_path, comparison_form, search_form};
 use souk_domain::product::event::Content;
 use souk_domain::product::{Product, ProductEvent};
 use souk_eventsourcing::projector::{Column, ColumnType, Model, Projector, Value};
@@ -78,7 +78,7 @@ impl Projector for Products {
         vec![
             text(&sort_key(&row.content.name)),
             text(&search_text(&row.content)),
-            text(&folded(&row.content.category)),
+            text(&comparison_form(&row.content.category)),
             Value::Integer(i64::from(row.content.active)),
             currency.map_or(Value::Null, text),
             prices.min().map_or(Value::Null, Value::Integer),
@@ -103,7 +103,7 @@ fn with_content(row: Option<ProductRow>, content: &Content, recorded: &RecordedE
 /// Returns the text that the query parameter `q` searches: the name and every SKU, one per line.
 fn search_text(content: &Content) -> String {
     let skus = content.variants.iter().map(|variant| variant.sku.as_str());
-    let lines: Vec<String> = std::iter::once(content.name.as_str()).chain(skus).map(searched).collect();
+    let lines: Vec<String> = std::iter::once(content.name.as_str()).chain(skus).map(search_form).collect();
     lines.join("\n")
 }
 

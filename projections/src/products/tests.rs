@@ -4,7 +4,7 @@ use souk_domain::product::event::{Attribute, AttributeKind, Changed, Created, Va
 use souk_eventsourcing::StreamName;
 
 use super::*;
-use crate::testing::{History, golden, pounds, product, row, sku};
+use crate::testing::{History, golden, pence, product, row, sku};
 
 fn stream() -> StreamName {
     Product::stream(product(1))
@@ -14,7 +14,7 @@ fn lamp() -> Content {
     let variant = |text: &str, size: &str, amount| Variant {
         sku: sku(text),
         options: BTreeMap::from([("size".to_owned(), size.to_owned())]),
-        price: pounds(amount),
+        price: pence(amount),
         images: vec!["/images/lamp.png".to_owned()],
     };
     let attribute = Attribute { name: "watts".into(), kind: AttributeKind::Number, value: "4.5".into() };

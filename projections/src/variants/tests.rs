@@ -1,13 +1,13 @@
 use souk_domain::product::event::{Changed, Created, Variant, Withdrawn};
 
 use super::*;
-use crate::testing::{History, golden, pounds, product, row, sku};
+use crate::testing::{History, golden, pence, product, row, sku};
 
 fn content(name: &str, skus: &[&str]) -> Content {
     let variant = |text: &&str| Variant {
         sku: sku(text),
         options: std::collections::BTreeMap::new(),
-        price: pounds(255),
+        price: pence(255),
         images: Vec::new(),
     };
     Content {
@@ -48,7 +48,7 @@ fn a_withdrawn_sku_keeps_its_name_and_price() {
         .then(&stream, created("Lamp", &["A1"]))
         .then(&stream, ProductEvent::from(Withdrawn { removed_skus: vec![sku("A1")] }));
     let row = row::<Variants>(&history, "A1").unwrap();
-    assert_eq!((row.withdrawn, row.name.as_str(), row.price), (true, "Lamp", pounds(255)));
+    assert_eq!((row.withdrawn, row.name.as_str(), row.price), (true, "Lamp", pence(255)));
 }
 
 #[test]

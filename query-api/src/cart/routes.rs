@@ -10,12 +10,12 @@ use souk_projections::carts::CartRow;
 use utoipa_axum::routes;
 
 use super::response::{CartLineResponse, CartResponse};
-use crate::database::{QueryState, document, failed};
+use crate::database::{QueryState, database_problem, parse_document};
 use crate::positions::{ReadAt, ReadYourWrites};
 use crate::responses::Single;
 
 pub(crate) fn router() -> ApiRouter<QueryState> {
-    ApiRouter::new(Side::Query).route(routes!(get), Access::Guest)
+    ApiRouter::new(Side::Query).route(routes!(get), Access::OptionalCart)
 }
 
 /// Read models of carts. Their lines are joined with variants and stock.
@@ -56,15 +56,17 @@ pub(crate) async fn read(
 ) -> Result<Single<CartResponse>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &cart.to_string()).await?;
     let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(cart.to_string());
-    let rows =
-        statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?;
+    let rows = statement
+        .fetch_all(&mut *state.readers.connection_for(caller).await?)
+        .await
+        .map_err(database_problem)?;
     let Some(first) = rows.first() else { return Ok(empty(state, Some(cart), at)) };
-    let revision = document::<CartRow>(&first.0)?.revision;
+    let revision = parse_document::<CartRow>(&first.0)?.revision;
     let mut lines = Vec::with_capacity(rows.len());
     for (_, line, variant, available) in rows {
         let Some(line) = line else { continue };
-        let variant = variant.map(|bytes| document(&bytes)).transpose()?;
-        lines.push(CartLineResponse::new(&document(&line)?, variant, available.unwrap_or(0)));
+        let variant = variant.map(|bytes| parse_document(&bytes)).transpose()?;
+        lines.push(CartLineResponse::new(&parse_document(&line)?, variant, available.unwrap_or(0)));
     }
     let skus = lines.iter().map(|line| line.sku.as_str());
     let at = state.positions.include_joined(at, &["variants", "stock"], skus);

@@ -9,7 +9,7 @@ use souk_projections::stock::StockRow;
 use utoipa_axum::routes;
 
 use super::response::StockResponse;
-use crate::database::{QueryState, document, failed};
+use crate::database::{QueryState, database_problem, parse_document};
 use crate::list::{NewestFirst, PageQuery};
 use crate::positions::ReadYourWrites;
 use crate::responses::{ListOf, Single};
@@ -65,12 +65,14 @@ async fn get(
     let at = state.positions.wait_for_one(headers, MODELS, &sku).await?;
     let statement = sqlx::query_as::<_, (Option<Vec<u8>>, Option<String>)>(include_str!("get.sql"));
     let statement = statement.bind(&sku);
-    let (stock, product) =
-        statement.fetch_one(&mut *state.readers.connection_for(&caller).await?).await.map_err(failed)?;
+    let (stock, product) = statement
+        .fetch_one(&mut *state.readers.connection_for(&caller).await?)
+        .await
+        .map_err(database_problem)?;
     if stock.is_none() && product.is_none() {
         return Err(at.not_found("SKU"));
     }
-    let row = stock.map(|bytes| document::<StockRow>(&bytes)).transpose()?;
+    let row = stock.map(|bytes| parse_document::<StockRow>(&bytes)).transpose()?;
     let body = StockResponse::new(sku, row.as_ref(), at.position);
     Ok(Single { revision: row.map(|row| row.revision), parked_since: at.parked_since, body })
 }

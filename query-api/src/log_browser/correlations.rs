@@ -15,7 +15,7 @@ use super::response::{
     CorrelationResponse, NodeResponse, OutcomeResponse, OutputEnd, OutputKind, ParkedHere,
 };
 use super::routes::LogBrowser;
-use crate::database::{failed, not_found, text_of};
+use crate::database::{database_problem, not_found, parse_text};
 
 /// Maximum number of events in one tree.
 pub const TREE_EVENTS_MAX: usize = 10_000;
@@ -98,10 +98,12 @@ async fn parked_at(
     let mut connection = state.query.readers.connection_for(caller).await?;
     let mut rows = statement.fetch(&mut *connection);
     let mut parked: HashMap<_, Vec<_>> = HashMap::new();
-    while let Some((owner, kind, entity, stream, revision, error)) = rows.try_next().await.map_err(failed)? {
+    while let Some((owner, kind, entity, stream, revision, error)) =
+        rows.try_next().await.map_err(database_problem)?
+    {
         let event_key = (stream, revision);
         if shown.contains(&event_key) {
-            let kind = text_of("kind of a parked entity", kind)?;
+            let kind = parse_text("kind of a parked entity", kind)?;
             parked.entry(event_key).or_default().push(ParkedHere { owner, kind, entity, error });
         }
     }

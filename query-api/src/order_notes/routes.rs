@@ -10,7 +10,7 @@ use souk_projections::orders::OrderRow;
 use utoipa_axum::routes;
 
 use super::response::OrderNoteResponse;
-use crate::database::{QueryState, document, failed};
+use crate::database::{QueryState, database_problem, parse_document};
 use crate::list::{PageQuery, PageRequest};
 use crate::pages::{Page, Size, one_more};
 use crate::people::keys_of;
@@ -50,14 +50,14 @@ async fn list(
     let mut connection = state.readers.connection_for(&caller).await?;
     let mut transaction = connection.begin().await?;
     let order = sqlx::query_scalar::<_, Vec<u8>>(include_str!("order.sql")).bind(&id);
-    let order = order.fetch_optional(&mut *transaction).await.map_err(failed)?;
-    let order = document::<OrderRow>(&order.ok_or_else(|| at.not_found("order"))?)?;
+    let order = order.fetch_optional(&mut *transaction).await.map_err(database_problem)?;
+    let order = parse_document::<OrderRow>(&order.ok_or_else(|| at.not_found("order"))?)?;
     let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("list.sql"));
     let rows = statement.bind(&id).bind(after).bind(one_more(request.limit)).fetch(&mut *transaction);
     let page = Page::read(rows, request.limit, |(_, bytes)| Size::of_bytes(bytes.len())).await?;
     drop(transaction);
     drop(connection);
-    let page = page.try_map(|(note, bytes)| Ok((note, document::<OrderNoteRow>(&bytes)?)))?;
+    let page = page.try_map(|(note, bytes)| Ok((note, parse_document::<OrderNoteRow>(&bytes)?)))?;
     let keys = keys_of(&state, page.items.iter().map(|(_, row)| row.text.person().clone())).await?;
     let behind = state.positions.count_behind(MODELS);
     let sort_key = |(_, row): &(String, OrderNoteRow)| row.number;

@@ -1,6 +1,6 @@
 //! Orders with their lines, read from the read models one by one or in pages.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use souk_eventsourcing::Position;
 use souk_http::closed_texts::PaymentStatusShape;
@@ -9,13 +9,16 @@ use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::OrderRow;
 use sqlx::SqliteConnection;
 
+use super::owner::OrderOwner;
 use super::response::OrderResponse;
-use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed, key_set, text_of};
+use crate::database::{AFTER_EVERY_TEXT, QueryState, database_problem, key_set, parse_document, parse_text};
 use crate::pages::{Page, Size, one_more};
 use crate::people::OrderKeys;
 
 /// Row of an order: its id and document, and the status and the owed amount, in minor units, of its payment.
 type OrderAndPayment = (String, Vec<u8>, Option<String>, Option<i64>);
+/// Row of one order: like [`OrderAndPayment`], with the customer, or the cart of a guest.
+type OwnedOrder = (String, Vec<u8>, Option<String>, Option<i64>, Option<String>, Option<String>);
 /// Row of a list: the id of an order, the bytes of its document and its number of lines.
 type MeasuredOrder = (String, i64, i64);
 
@@ -31,9 +34,9 @@ impl OrderWithLines {
     /// Parses a row. The lines are added later.
     fn without_lines(row: OrderAndPayment) -> Result<Self, Problem> {
         let (id, bytes, status, owed) = row;
-        let status = status.map(|status| text_of("payment status", status)).transpose()?;
+        let status = status.map(|status| parse_text("payment status", status)).transpose()?;
         let payment = status.map(|status| (status, owed.unwrap_or_default()));
-        Ok(Self { id, row: document(&bytes)?, payment, lines: Vec::new() })
+        Ok(Self { id, row: parse_document(&bytes)?, payment, lines: Vec::new() })
     }
 
     pub(crate) fn answer(self, keys: &OrderKeys, position: Position) -> OrderResponse {
@@ -102,7 +105,7 @@ impl OrderPageRequest {
         let page = Page::read(statement.fetch(&mut *transaction), self.limit, size_of).await?;
         let ids = key_set(page.items.iter().map(|(id, ..)| id.as_str()));
         let statement = sqlx::query_as::<_, OrderAndPayment>(include_str!("get_several.sql")).bind(&ids);
-        let rows = statement.fetch_all(&mut *transaction).await.map_err(failed)?;
+        let rows = statement.fetch_all(&mut *transaction).await.map_err(database_problem)?;
         let lines = LinesOfOrders::read(&mut transaction, &ids).await?;
         drop(transaction);
         drop(connection);
@@ -116,52 +119,49 @@ impl OrderPageRequest {
     }
 }
 
-/// Reads one order with its lines, if the caller is allowed to see it. For other callers no lines are read,
-/// so that the response time does not reveal how many lines the order has.
+/// Reads one order with its lines, if the caller is allowed to see it. For other callers no lines are read
+/// and nothing is parsed, so neither the response nor its time reveals anything about the order.
 pub(super) async fn find_order(
     state: &QueryState,
     caller: &Caller,
     id: &str,
-    is_visible: impl FnOnce(&OrderRow) -> bool,
+    is_visible: impl FnOnce(&OrderOwner) -> bool,
 ) -> Result<Option<OrderWithLines>, Problem> {
     let mut connection = state.readers.connection_for(caller).await?;
     let mut transaction = connection.begin().await?;
-    let statement = sqlx::query_as::<_, OrderAndPayment>(include_str!("get.sql")).bind(id);
-    let row = statement.fetch_optional(&mut *transaction).await.map_err(failed)?;
-    let order = row.map(OrderWithLines::without_lines).transpose()?;
-    let Some(mut order) = order.filter(|order| is_visible(&order.row)) else { return Ok(None) };
-    let lines = LinesOfOrders::read(&mut transaction, &key_set([id])).await?;
+    let statement = sqlx::query_as::<_, OwnedOrder>(include_str!("get.sql")).bind(id);
+    let row = statement.fetch_optional(&mut *transaction).await.map_err(database_problem)?;
+    let Some((id, bytes, status, owed, customer, cart)) = row else { return Ok(None) };
+    if !is_visible(&OrderOwner { customer, cart }) {
+        return Ok(None);
+    }
+    let lines = LinesOfOrders::read(&mut transaction, &key_set([id.as_str()])).await?;
     drop(transaction);
     drop(connection);
+    let mut order = OrderWithLines::without_lines((id, bytes, status, owed))?;
     lines.add_to(std::slice::from_mut(&mut order))?;
     Ok(Some(order))
 }
 
 /// Rows of the lines of some orders. They are parsed after the connection was given back.
-struct LinesOfOrders {
-    /// Id of the order and document of each line.
-    lines: Vec<(String, Vec<u8>)>,
-    /// Keys `ORDER:SKU` of the open reservations.
-    reservations: HashSet<String>,
-}
+struct LinesOfOrders(Vec<LineOfOrder>);
+
+/// Row of a line: the id of its order, its document, and true if its units are reserved now.
+type LineOfOrder = (String, Vec<u8>, bool);
 
 impl LinesOfOrders {
     /// Reads the rows of the orders in a key set.
     async fn read(transaction: &mut SqliteConnection, ids: &str) -> Result<Self, Problem> {
-        let statement = sqlx::query_scalar::<_, String>(include_str!("reservations.sql")).bind(ids);
-        let reservations = statement.fetch_all(&mut *transaction).await.map_err(failed)?;
-        let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("lines.sql")).bind(ids);
-        let lines = statement.fetch_all(transaction).await.map_err(failed)?;
-        Ok(Self { lines, reservations: reservations.into_iter().collect() })
+        let statement = sqlx::query_as::<_, LineOfOrder>(include_str!("lines.sql")).bind(ids);
+        statement.fetch_all(transaction).await.map(Self).map_err(database_problem)
     }
 
     /// Parses the lines and adds them to their orders.
     fn add_to(self, orders: &mut [OrderWithLines]) -> Result<(), Problem> {
         let mut by_id: HashMap<String, &mut Vec<(OrderLineRow, bool)>> =
             orders.iter_mut().map(|order| (order.id.clone(), &mut order.lines)).collect();
-        for (id, bytes) in self.lines {
-            let line = document::<OrderLineRow>(&bytes)?;
-            let is_reserved = self.reservations.contains(&format!("{id}:{}", line.sku));
+        for (id, bytes, is_reserved) in self.0 {
+            let line = parse_document::<OrderLineRow>(&bytes)?;
             if let Some(lines) = by_id.get_mut(&id) {
                 lines.push((line, is_reserved));
             }

@@ -9,7 +9,7 @@ use souk_eventsourcing::Position;
 use souk_http::closed_texts::{OrderStatusShape, PaymentStatusShape, ReasonCodeShape};
 use souk_http::shapes::{AddressShape, MoneyShape};
 use souk_projections::order_lines::OrderLineRow;
-use souk_projections::orders::{LineReservation, Moment, OrderRow};
+use souk_projections::orders::{LineReservation, OrderRow, TimelineEntry};
 use utoipa::ToSchema;
 
 use crate::people::OrderKeys;
@@ -115,7 +115,7 @@ struct ReasonResponse {
 
 /// Event in the timeline of an order.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(title = "Moment")]
+#[schema(title = "TimelineEntry")]
 struct MomentResponse {
     #[schema(format = DateTime)]
     at: String,
@@ -153,12 +153,12 @@ impl OrderResponse {
             .reason
             .as_ref()
             .map(|reason| ReasonResponse { code: reason.code.into(), detail: text(&reason.detail) });
-        let moment_answer = |moment: &Moment| MomentResponse {
-            at: moment.at.to_string(),
-            event: moment.event.clone(),
-            detail: moment.detail.as_ref().and_then(text),
+        let entry_response = |entry: &TimelineEntry| MomentResponse {
+            at: entry.at.to_string(),
+            event: entry.event.clone(),
+            detail: entry.detail.as_ref().and_then(text),
         };
-        let timeline = with_one_erasure(&row.timeline).map(moment_answer).collect();
+        let timeline = with_one_erasure(&row.timeline).map(entry_response).collect();
         let payment = payment.map(|(status, owed)| OrderPaymentResponse {
             id: row.payment.to_string(),
             status,
@@ -187,10 +187,10 @@ impl OrderResponse {
 
 /// Returns the entries of a timeline with only the first erasure. Data that staff add after the erasure is
 /// erased too when the order has ended, which is not news to readers of the timeline.
-fn with_one_erasure(timeline: &[Moment]) -> impl Iterator<Item = &Moment> {
+fn with_one_erasure(timeline: &[TimelineEntry]) -> impl Iterator<Item = &TimelineEntry> {
     let first = timeline.iter().position(|moment| moment.event == "erased");
     let is_shown =
-        move |(index, moment): &(usize, &Moment)| moment.event != "erased" || Some(*index) == first;
+        move |(index, moment): &(usize, &TimelineEntry)| moment.event != "erased" || Some(*index) == first;
     timeline.iter().enumerate().filter(is_shown).map(|(_, moment)| moment)
 }
 

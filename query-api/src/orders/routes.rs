@@ -5,18 +5,19 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use souk_domain::order::OrderStatus;
 use souk_domain::{CustomerId, Email, OrderId, PaymentId};
+use souk_eventsourcing::Personal;
 use souk_http::closed_texts::OrderStatusShape;
 use souk_http::guard::Target;
 use souk_http::headers::ReadHeaders;
 use souk_http::routes::{Access, ApiRouter, RateClass, Side, rules};
 use souk_http::shapes::LookupShape;
 use souk_http::{Caller, Problem, StrictJson, StrictQuery};
-use souk_projections::orders::OrderRow;
+use souk_projections::orders::GuestOfOrder;
 use utoipa_axum::routes;
 
 use super::page::{OrderPageRequest, OrderSortKey, OrderWithLines, find_order};
 use super::response::OrderResponse;
-use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed, not_found};
+use crate::database::{AFTER_EVERY_TEXT, QueryState, database_problem, not_found};
 use crate::list::PageRequest;
 use crate::people::{OrderKeys, keys_of};
 use crate::positions::ReadYourWrites;
@@ -63,16 +64,6 @@ struct OrdersQuery {
     limit: Option<u32>,
     /// The `nextCursor` of the page before.
     cursor: Option<String>,
-}
-
-/// Returns true if the caller is allowed to see the order. Admins see all orders, a customer their own
-/// orders, and a guest the orders that were placed from their cart.
-pub(crate) fn may_see(caller: &Caller, order: &OrderRow) -> bool {
-    let is_own = match &order.customer {
-        Some(customer) => caller.subject.as_ref() == Some(customer),
-        None => order.cart.is_some() && order.cart == caller.cart,
-    };
-    is_own || caller.is_admin()
 }
 
 /// Lists orders, newest first.
@@ -148,7 +139,8 @@ async fn lookup(
 }
 
 /// Returns the id of the guest's order with this code and e-mail address. No lines are read, so that the time
-/// of a 404 response does not reveal how many lines an order has.
+/// of a 404 response does not reveal how many lines an order has. An order whose e-mail address can't be
+/// parsed belongs to no caller.
 async fn find_guest_order_id(
     state: &QueryState,
     caller: &Caller,
@@ -157,16 +149,17 @@ async fn find_guest_order_id(
 ) -> Result<Option<String>, Problem> {
     let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("candidates_of_code.sql"));
     let statement = statement.bind(code).bind(SAME_CODE_MAX);
-    let found =
-        statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?;
-    let orders = found.into_iter().map(|(id, bytes)| Ok((id, document::<OrderRow>(&bytes)?)));
-    let orders = orders.collect::<Result<Vec<_>, Problem>>()?;
-    let keys = keys_of(state, orders.iter().flat_map(|(_, row)| row.people())).await?;
-    let has_email = |row: &OrderRow| {
-        let guest_email = row.guest_email().and_then(|sealed| sealed.reveal(&keys));
-        guest_email.is_some_and(|guest_email| guest_email == email.as_str())
-    };
-    Ok(orders.into_iter().find(|(_, row)| has_email(row)).map(|(id, _)| id))
+    let found = statement
+        .fetch_all(&mut *state.readers.connection_for(caller).await?)
+        .await
+        .map_err(database_problem)?;
+    let emails =
+        found.into_iter().filter_map(|(id, bytes)| Some((id, GuestOfOrder::parse(&bytes)?.email()?)));
+    let emails: Vec<(String, Personal<String>)> = emails.collect();
+    let keys = keys_of(state, emails.iter().map(|(_, sealed)| sealed.person().clone())).await?;
+    let is_given =
+        |sealed: &Personal<String>| sealed.reveal(&keys).is_some_and(|open| open == email.as_str());
+    Ok(emails.into_iter().find(|(_, sealed)| is_given(sealed)).map(|(id, _)| id))
 }
 
 /// Returns the customer whose orders are listed; none for the orders of all customers and guests.
@@ -198,7 +191,7 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Single<OrderResponse>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
-    let order = find_order(&state, &caller, &id, |order| may_see(&caller, order)).await?;
+    let order = find_order(&state, &caller, &id, |owner| owner.allows(&caller)).await?;
     let order = order.ok_or_else(|| at.not_found("order"))?;
     let payment = OrderId::parse(&id).map(|order| PaymentId::of(order).to_string()).ok();
     let at = state.positions.include_joined(at, &["payments"], payment.as_deref().into_iter());

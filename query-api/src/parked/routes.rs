@@ -9,7 +9,7 @@ use souk_http::{Caller, Problem, StrictQuery};
 use utoipa_axum::routes;
 
 use super::response::ParkedResponse;
-use crate::database::{QueryState, text_of};
+use crate::database::{QueryState, parse_text};
 use crate::list::{PageQuery, PageRequest};
 use crate::pages::{Page, Size, one_more};
 use crate::positions::ReadYourWrites;
@@ -56,7 +56,7 @@ async fn list(
 
 fn item(row: Row) -> Result<ParkedResponse, Problem> {
     let (owner, kind, entity, stream, revision, position, error, since_us, events) = row;
-    let kind = text_of("kind of a parked entity", kind)?;
+    let kind = parse_text("kind of a parked entity", kind)?;
     let position = position.to_string();
     let since = Timestamp::from_microsecond(since_us).unwrap_or_default().to_string();
     Ok(ParkedResponse { owner, kind, entity, stream, revision, position, error, events, since })

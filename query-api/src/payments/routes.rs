@@ -5,19 +5,21 @@ use axum::extract::{Path, State};
 use souk_http::headers::ReadHeaders;
 use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::{Caller, Problem, StrictQuery};
-use souk_projections::orders::OrderRow;
 use souk_projections::payments::PaymentRow;
 use utoipa_axum::routes;
 
 use super::response::PaymentResponse;
-use crate::database::{QueryState, document, failed};
+use crate::database::{QueryState, database_problem, parse_document};
 use crate::list::{NewestFirst, PageQuery};
-use crate::orders::routes::may_see;
+use crate::orders::owner::OrderOwner;
 use crate::positions::ReadYourWrites;
 use crate::responses::{ListOf, Single};
 
 /// Read models of payments.
 const MODELS: &[&str] = &["payments"];
+
+/// Row of a payment: its document, and the customer of its order, or the cart of a guest.
+type PaymentAndOwner = (Vec<u8>, Option<String>, Option<String>);
 
 /// List of payments, newest first.
 const LIST: NewestFirst<PaymentRow, PaymentResponse> = NewestFirst {
@@ -62,14 +64,15 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Single<PaymentResponse>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
-    let statement = sqlx::query_as::<_, (Vec<u8>, Option<Vec<u8>>)>(include_str!("get.sql")).bind(&id);
-    let found =
-        statement.fetch_optional(&mut *state.readers.connection_for(&caller).await?).await.map_err(failed)?;
-    let (payment, order) = found.ok_or_else(|| at.not_found("payment"))?;
-    let order = order.map(|bytes| document::<OrderRow>(&bytes)).transpose()?;
-    if !caller.is_admin() && !order.is_some_and(|order| may_see(&caller, &order)) {
+    let statement = sqlx::query_as::<_, PaymentAndOwner>(include_str!("get.sql")).bind(&id);
+    let found = statement
+        .fetch_optional(&mut *state.readers.connection_for(&caller).await?)
+        .await
+        .map_err(database_problem)?;
+    let (payment, customer, cart) = found.ok_or_else(|| at.not_found("payment"))?;
+    if !(OrderOwner { customer, cart }).allows(&caller) {
         return Err(at.not_found("payment"));
     }
-    let body = PaymentResponse::new(id, document(&payment)?, at.position);
+    let body = PaymentResponse::new(id, parse_document(&payment)?, at.position);
     Ok(Single { revision: Some(body.revision), parked_since: at.parked_since, body })
 }

@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 
 use super::response::Available;
 use super::sort::MeasuredProducts;
-use crate::database::{QueryState, document, failed, key_set};
+use crate::database::{QueryState, database_problem, key_set, parse_document};
 use crate::pages::{Page, Size};
 
 /// Reads a page of products: first the ids and sizes with `statement`, then the products of the page, then
@@ -25,7 +25,7 @@ pub(super) async fn read_page(
     let page = Page::read(statement.fetch(&mut *transaction), limit, size_of).await?;
     let ids = key_set(page.items.iter().map(|(id, _)| id.as_str()));
     let products = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("get_several.sql")).bind(&ids);
-    let products = products.fetch_all(&mut *transaction).await.map_err(failed)?;
+    let products = products.fetch_all(&mut *transaction).await.map_err(database_problem)?;
     let available = read_available(&mut transaction, &ids).await?;
     drop(transaction);
     drop(connection);
@@ -33,7 +33,7 @@ pub(super) async fn read_page(
     let missing = || Problem::internal(&"a product of the page was not read");
     let page = page.try_map(|(id, _)| {
         let bytes = products.remove(&id).ok_or_else(missing)?;
-        Ok((id, document(&bytes)?))
+        Ok((id, parse_document(&bytes)?))
     })?;
     Ok((page, available))
 }
@@ -48,9 +48,9 @@ pub(super) async fn find_product(
     let mut connection = state.readers.connection_for(caller).await?;
     let mut transaction = connection.begin().await?;
     let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("get.sql")).bind(id);
-    let found = statement.fetch_optional(&mut *transaction).await.map_err(failed)?;
+    let found = statement.fetch_optional(&mut *transaction).await.map_err(database_problem)?;
     let Some((id, bytes)) = found else { return Ok(None) };
-    let row = document(&bytes)?;
+    let row = parse_document(&bytes)?;
     if !is_visible(&row) {
         return Ok(None);
     }
@@ -60,5 +60,5 @@ pub(super) async fn find_product(
 
 async fn read_available(transaction: &mut SqliteConnection, ids: &str) -> Result<Available, Problem> {
     let statement = sqlx::query_as::<_, (String, i64)>(include_str!("available.sql")).bind(ids);
-    Ok(statement.fetch_all(transaction).await.map_err(failed)?.into_iter().collect())
+    Ok(statement.fetch_all(transaction).await.map_err(database_problem)?.into_iter().collect())
 }

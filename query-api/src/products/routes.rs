@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use souk_domain::folding::{category_path, folded, searched};
+use souk_domain::folding::{category_path, comparison_form, search_form};
 use souk_http::headers::ReadHeaders;
 use souk_http::routes::{Access, ApiRouter, Side};
 use souk_http::{Caller, Problem, StrictQuery};
@@ -115,7 +115,7 @@ async fn list(
     if visible != query.active.or(visible) {
         return Ok(Page::empty().respond(&list, position, behind, sort_key, |_| None));
     }
-    let category = query.category.map(|category| folded(&category_path(&category)));
+    let category = query.category.map(|category| comparison_form(&category_path(&category)));
     let statement = page_start
         .bind(sqlx::query_as(sort.sql()))
         .bind(one_more(request.limit))
@@ -136,7 +136,7 @@ fn pattern(q: &str) -> Result<Option<String>, Problem> {
     if q.chars().count() > Q_CHARS_MAX {
         return Err(Problem::parameter("q", format!("at most {Q_CHARS_MAX} characters are allowed")));
     }
-    let text = searched(q);
+    let text = search_form(q);
     if text.is_empty() {
         return Ok(None);
     }

@@ -8,7 +8,7 @@ use souk_http::{Caller, Problem};
 use utoipa_axum::routes;
 
 use super::response::{ProjectionResponse, ProjectionState, ProjectionsResponse};
-use crate::database::{QueryState, failed};
+use crate::database::{QueryState, database_problem};
 use crate::positions::ReadYourWrites;
 
 pub(crate) fn router() -> ApiRouter<QueryState> {
@@ -28,8 +28,10 @@ async fn list(
 ) -> Result<Json<ProjectionsResponse>, Problem> {
     state.positions.wait_during_builds(headers).await?;
     let statement = sqlx::query_as::<_, (String, i64, String, i64, i64)>(include_str!("list.sql"));
-    let rows =
-        statement.fetch_all(&mut *state.readers.connection_for(&caller).await?).await.map_err(failed)?;
+    let rows = statement
+        .fetch_all(&mut *state.readers.connection_for(&caller).await?)
+        .await
+        .map_err(database_problem)?;
     // The head is read after the positions of the read models, so that no position is beyond the head.
     let (_, head) = state.positions.now();
     let head_number = i64::try_from(head.0).unwrap_or(i64::MAX);

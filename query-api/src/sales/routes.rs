@@ -10,7 +10,7 @@ use souk_http::{Caller, Problem, StrictQuery};
 use utoipa_axum::routes;
 
 use super::response::{DayResponse, SalesResponse, TotalResponse};
-use crate::database::{AFTER_EVERY_TEXT, QueryState, currency, failed};
+use crate::database::{AFTER_EVERY_TEXT, QueryState, currency, database_problem};
 use crate::positions::ReadYourWrites;
 use crate::time_range;
 
@@ -63,8 +63,10 @@ async fn report(
     let statement = sqlx::query_as::<_, (String, i64, i64, i64)>(include_str!("list.sql"))
         .bind(format!("{currency}:{}", from.as_deref().unwrap_or("")))
         .bind(format!("{currency}:{}", to.as_deref().unwrap_or(AFTER_EVERY_TEXT)));
-    let rows =
-        statement.fetch_all(&mut *state.readers.connection_for(&caller).await?).await.map_err(failed)?;
+    let rows = statement
+        .fetch_all(&mut *state.readers.connection_for(&caller).await?)
+        .await
+        .map_err(database_problem)?;
     let money = |amount| MoneyShape { amount, currency: currency.to_owned() };
     let sum = |of: fn(&(String, i64, i64, i64)) -> i64| rows.iter().map(of).fold(0_i64, i64::saturating_add);
     let total =

@@ -27,7 +27,7 @@ use crate::database::{QueryPorts, QueryState};
 use crate::orders::page::{OrderPageRequest, OrderSortKey, OrderWithLines, newest_page_start};
 use crate::people::OrderKeys;
 use crate::positions::ReadYourWrites;
-use crate::responses::behind_since;
+use crate::responses::behind_since_header;
 use crate::running_exports::ExportPermit;
 
 /// Maximum number of orders on a page of the export. A page with long orders has fewer.
@@ -61,14 +61,14 @@ pub(super) async fn export(
         own,
         cart: cart.body,
         sign_ins: 0,
-        next: Part::Head,
+        next: Section::Head,
         _permit: permit,
     };
     let body = Body::from_stream(stream::try_unfold(export, Export::next));
     // The document has several resources, each with its own revision, so the response has no `ETag`.
     let mut response =
         ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response();
-    response.headers_mut().extend(parked_since.map(behind_since));
+    response.headers_mut().extend(parked_since.map(behind_since_header));
     Ok(response)
 }
 
@@ -81,12 +81,12 @@ struct Export {
     cart: CartResponse,
     /// Number of sign-ins written so far.
     sign_ins: usize,
-    next: Part,
+    next: Section,
     _permit: ExportPermit,
 }
 
-/// Parts of the document, in the order in which they are written.
-enum Part {
+/// Sections of the document, in the order in which they are written.
+enum Section {
     Head,
     /// One page of orders.
     Orders {
@@ -114,13 +114,13 @@ impl Export {
     /// Writes the next part. Returns its bytes and the export that continues after it; none at the end.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, ExportFailed> {
         let mut json = Json::default();
-        let result = match std::mem::replace(&mut self.next, Part::End) {
-            Part::Head => self.head(&mut json),
-            Part::Orders { page_start, is_first } => self.orders(&mut json, page_start, is_first).await,
-            Part::Middle => self.middle(&mut json).await,
-            Part::SignIns { before } => self.sign_ins(&mut json, before).await,
-            Part::Tail { all_sign_ins } => self.tail(&mut json, all_sign_ins).await,
-            Part::End => return Ok(None),
+        let result = match std::mem::replace(&mut self.next, Section::End) {
+            Section::Head => self.head(&mut json),
+            Section::Orders { page_start, is_first } => self.orders(&mut json, page_start, is_first).await,
+            Section::Middle => self.middle(&mut json).await,
+            Section::SignIns { before } => self.sign_ins(&mut json, before).await,
+            Section::Tail { all_sign_ins } => self.tail(&mut json, all_sign_ins).await,
+            Section::End => return Ok(None),
         };
         result.map_err(|problem| {
             tracing::warn!(code = problem.code(), detail = problem.detail(), "the export failed");
@@ -138,7 +138,7 @@ impl Export {
         json.raw(",");
         json.field("preferences", &PreferencesResponse::from(&row.preferences))?;
         json.raw(",\"orders\":[");
-        self.next = Part::Orders { page_start: newest_page_start(), is_first: true };
+        self.next = Section::Orders { page_start: newest_page_start(), is_first: true };
         Ok(())
     }
 
@@ -163,20 +163,20 @@ impl Export {
         let position = self.own.position();
         json.items(is_first, page.items.into_iter().map(|order| order.answer(&keys, position)))?;
         self.next =
-            next_start.map_or(Part::Middle, |page_start| Part::Orders { page_start, is_first: false });
+            next_start.map_or(Section::Middle, |page_start| Section::Orders { page_start, is_first: false });
         Ok(())
     }
 
     async fn middle(&mut self, json: &mut Json) -> Result<(), Problem> {
         let QueryPorts { credentials, clock, .. } = &self.state.ports;
-        let sessions = credentials.families_of(&self.person, clock.now()).await?;
+        let sessions = credentials.open_sessions_of(&self.person, clock.now()).await?;
         let sessions: Vec<SessionResponse> = sessions.into_iter().map(SessionResponse::from).collect();
         json.raw("],");
         json.field("cart", &self.cart)?;
         json.raw(",");
         json.field("sessions", &sessions)?;
         json.raw(",\"signIns\":[");
-        self.next = Part::SignIns { before: None };
+        self.next = Section::SignIns { before: None };
         Ok(())
     }
 
@@ -191,9 +191,9 @@ impl Export {
         json.items(self.sign_ins == 0, page.iter().cloned().map(SignInResponse::from))?;
         self.sign_ins += page.len();
         self.next = if is_last || has_more {
-            Part::Tail { all_sign_ins: !has_more }
+            Section::Tail { all_sign_ins: !has_more }
         } else {
-            Part::SignIns { before: last }
+            Section::SignIns { before: last }
         };
         Ok(())
     }
@@ -215,7 +215,7 @@ impl Export {
     }
 }
 
-/// JSON text of one part of the document.
+/// JSON text of one section of the document.
 #[derive(Default)]
 struct Json {
     bytes: Vec<u8>,

@@ -10,7 +10,7 @@ use souk_http::closed_texts::UserRoleShape;
 use souk_http::sign_ins::SignInResponse;
 use souk_projections::users::{BookEntry, UserRow};
 use souk_sign_in::SentMail;
-use souk_sign_in::credentials::Stored;
+use souk_sign_in::credentials::StoredSession;
 use utoipa::ToSchema;
 
 use crate::cart::response::CartResponse;
@@ -181,12 +181,12 @@ pub(super) struct SessionResponse {
     expires_at: String,
 }
 
-impl From<Stored> for SessionResponse {
-    fn from(Stored { family, .. }: Stored) -> Self {
+impl From<StoredSession> for SessionResponse {
+    fn from(StoredSession { session, .. }: StoredSession) -> Self {
         Self {
-            id: family.id.to_string(),
-            opened_at: family.opened_at.to_string(),
-            expires_at: family.expires_at.to_string(),
+            id: session.id.to_string(),
+            opened_at: session.opened_at.to_string(),
+            expires_at: session.expires_at.to_string(),
         }
     }
 }

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::export;
 use super::response::{BookResponse, PreferencesResponse, UserResponse};
-use crate::database::{QueryState, document, failed, not_found};
+use crate::database::{QueryState, database_problem, not_found, parse_document};
 use crate::people::keys_of;
 use crate::positions::{ReadAt, ReadYourWrites};
 use crate::responses::Single;
@@ -48,8 +48,8 @@ impl OwnAccount {
         let bytes = statement
             .fetch_optional(&mut *state.readers.connection_for(caller).await?)
             .await
-            .map_err(failed)?;
-        let row = document(&bytes.ok_or_else(|| at.not_found("account"))?)?;
+            .map_err(database_problem)?;
+        let row = parse_document(&bytes.ok_or_else(|| at.not_found("account"))?)?;
         let keys = keys_of(state, [user.person()]).await?;
         Ok(Self { id, row, keys, at })
     }

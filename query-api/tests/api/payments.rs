@@ -7,7 +7,7 @@ use souk_domain::payment::event::{
 use souk_domain::payment::{Payment, PaymentEvent};
 use souk_domain::{DebtId, PaymentId, RefundId};
 use souk_http::Role;
-use souk_http_shop::{Call, Shop, draft, fields, order_id, pounds};
+use souk_http_shop::{Call, Shop, draft, fields, order_id, pence};
 use uuid::Uuid;
 
 fn payment(number: u128) -> PaymentId {
@@ -16,7 +16,7 @@ fn payment(number: u128) -> PaymentId {
 
 async fn request_payment(shop: &Shop, number: u128) {
     let requested =
-        Requested { order: order_id(number), amount: pounds(100), token: "tok_ok".into(), attempt: 1 };
+        Requested { order: order_id(number), amount: pence(100), token: "tok_ok".into(), attempt: 1 };
     shop.append(&Payment::stream(payment(number)), PaymentEvent::from(requested)).await;
 }
 
@@ -31,17 +31,17 @@ async fn shop_with_paid_order() -> Shop {
     let authorized = Authorized {
         order,
         provider_payment_id: provider_payment_id.clone(),
-        amount: pounds(100),
+        amount: pence(100),
         attempts: 2,
     };
     shop.append(&stream, PaymentEvent::from(authorized)).await;
-    shop.append(&stream, PaymentEvent::from(Captured { order, amount: pounds(100) })).await;
+    shop.append(&stream, PaymentEvent::from(Captured { order, amount: pence(100) })).await;
     let refund = RefundId(Uuid::from_u128(7));
     let refund_requested = RefundRequested {
         order,
         refund,
         provider_payment_id,
-        amount: pounds(40),
+        amount: pence(40),
         reason: "broken".into(),
         attempt: 1,
         retries: None,

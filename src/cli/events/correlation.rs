@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
-use souk_domain::text::shown;
+use souk_domain::text::escaped_for_terminal;
 use souk_eventsourcing::causation::{Node, OutputStatus, tree};
 use souk_eventsourcing::process::RecordedInputKind;
 use souk_eventsourcing::{CorrelationId, EventStore as _, Position, RecordedEvent};
@@ -89,8 +89,8 @@ fn draw_node(node: &Node, parked: &[ParkedStatus], indent: &str, is_last: bool) 
         output::line(format!(
             "{indent}{trunk}parked: {} {} {}",
             item.owner,
-            shown(&item.entity),
-            shown(&item.error)
+            escaped_for_terminal(&item.entity),
+            escaped_for_terminal(&item.error)
         ));
     }
     for (place, child) in node.children.iter().enumerate() {

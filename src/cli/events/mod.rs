@@ -5,15 +5,15 @@ mod correlation;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use souk_domain::text::shown;
+use souk_domain::text::escaped_for_terminal;
 use souk_eventsourcing::{EventStore as _, Filter, Position, RecordedEvent, Revision, StreamName};
 use souk_query_api::EventResponse;
 use souk_sqlite_log::LogReader;
 
-use crate::configuration::Configuration;
+use souk_configuration::Configuration;
 
-use super::moment::position;
 use super::output;
+use super::position_argument::position;
 
 /// Maximum number of events in one read of the log.
 const PAGE_EVENTS_MAX: usize = 1_000;
@@ -128,8 +128,8 @@ fn print(recorded: &RecordedEvent, json: bool) -> anyhow::Result<()> {
         event.recorded_at,
         recorded.stream,
         recorded.revision,
-        shown(&event.event_type),
-        shown(&String::from_utf8_lossy(&event.data))
+        escaped_for_terminal(&event.event_type),
+        escaped_for_terminal(&String::from_utf8_lossy(&event.data))
     ));
     Ok(())
 }

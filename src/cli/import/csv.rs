@@ -10,10 +10,10 @@ use souk_domain::text::quoted;
 
 use super::bounded::{Row, Rows, TextReader};
 use super::decimal;
-use super::head::{Column, columns, declared_separator};
+use super::header_row::{Column, columns, declared_separator};
 use super::line::{InputLine, Lines, Product};
 use super::refused::is_remark;
-use super::undeclared::Undeclared;
+use super::undeclared_price::UndeclaredPrice;
 
 /// Format of the cells of a file.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,13 @@ pub fn lines(reader: TextReader, cells: Cells) -> anyhow::Result<(Lines, Vec<u8>
             }),
             Err(why) => Err(why.clone()),
         };
-        Ok(InputLine { number: row.number, product, odd: Vec::new(), raw: row.raw, undeclared })
+        Ok(InputLine {
+            number: row.number,
+            product,
+            warnings: Vec::new(),
+            raw: row.raw,
+            undeclared_price: undeclared,
+        })
     });
     Ok((Box::new(lines), head))
 }
@@ -81,12 +87,12 @@ fn check_count(columns: &[Column], values: &[String], row: &Row) -> Result<(), S
 
 /// Returns the price of a row if the file should have minor units but the price has another form, such as
 /// `12.50`.
-fn undeclared_price(columns: &[Column], values: &[String], cells: Cells) -> Option<Undeclared> {
+fn undeclared_price(columns: &[Column], values: &[String], cells: Cells) -> Option<UndeclaredPrice> {
     if cells.decimal_sign.is_some() {
         return None;
     }
     let mut named = columns.iter().zip(values);
-    named.find(|(column, _)| **column == Column::Price).and_then(|(_, cell)| Undeclared::of(cell))
+    named.find(|(column, _)| **column == Column::Price).and_then(|(_, cell)| UndeclaredPrice::of(cell))
 }
 
 fn product(columns: &[Column], values: &[String], cells: Cells) -> Result<Product, String> {
@@ -209,8 +215,8 @@ mod tests {
         let prices: Vec<_> = read(text, declared).iter().map(|line| json_of(line)["price"].clone()).collect();
         assert_eq!(prices, [json!({ "decimal": "12.50" }), json!({ "decimal": "1250.00" })]);
         let undeclared = read(text, Cells { separator: b';', decimal_sign: None });
-        assert!(undeclared.iter().all(|line| line.product.is_err() && line.undeclared.is_some()));
-        assert_eq!(read("sku,price\nA,oops\n", COMMA)[0].undeclared, None);
+        assert!(undeclared.iter().all(|line| line.product.is_err() && line.undeclared_price.is_some()));
+        assert_eq!(read("sku,price\nA,oops\n", COMMA)[0].undeclared_price, None);
     }
 
     #[test]
@@ -275,7 +281,7 @@ mod tests {
     #[test]
     fn the_form_of_a_price_is_checked_even_if_another_cell_is_refused() {
         let line = read("sku,active,price\nA,maybe,12.50\n", COMMA).remove(0);
-        assert!(line.product.is_err() && line.undeclared.is_some());
+        assert!(line.product.is_err() && line.undeclared_price.is_some());
     }
 
     #[test]

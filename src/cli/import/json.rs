@@ -4,7 +4,7 @@
 use std::io;
 
 use serde_json::Value;
-use souk_command_api::import::elements::{Elements, Part};
+use souk_command_api::import::elements::{ByteRole, Elements};
 
 use super::bounded::{self, LINE_BYTES_MAX, Line, NOT_UTF_8, TextReader};
 use super::icecat::icecat;
@@ -74,23 +74,23 @@ fn is_remark_line(line: &Line) -> bool {
 
 /// Reads a product that begins on line `number`.
 fn product(number: u64, line: Line, is_icecat: bool) -> InputLine {
-    let mut odd = Vec::new();
+    let mut warnings = Vec::new();
     if line.is_too_long {
         let product = Err(format!("a product may have at most {LINE_BYTES_MAX} bytes"));
-        return InputLine { number, product, odd, raw: None, undeclared: None };
+        return InputLine { number, product, warnings, raw: None, undeclared_price: None };
     }
-    let product = read(&line.bytes, number, is_icecat, &mut odd);
-    InputLine { number, product, odd, raw: Some(line.bytes), undeclared: None }
+    let product = read(&line.bytes, number, is_icecat, &mut warnings);
+    InputLine { number, product, warnings, raw: Some(line.bytes), undeclared_price: None }
 }
 
-fn read(bytes: &[u8], number: u64, is_icecat: bool, odd: &mut Vec<String>) -> Result<Product, String> {
+fn read(bytes: &[u8], number: u64, is_icecat: bool, warnings: &mut Vec<String>) -> Result<Product, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         // The first invalid byte comes directly after the valid bytes.
         format!("byte {} of the line is {NOT_UTF_8}", error.valid_up_to() + 1)
     })?;
     let value: Value = serde_json::from_str(text).map_err(|error| in_file(&error, number))?;
     if is_icecat {
-        return icecat(&value, odd).map(|value| Product::of_value(&value));
+        return icecat(&value, warnings).map(|value| Product::of_value(&value));
     }
     // The original text is sent, not the parsed value, so that the shop notices a field that occurs twice.
     // Line breaks in valid JSON are always between tokens, so replacing them is safe.
@@ -140,9 +140,9 @@ impl Splitter {
                 continue;
             }
             let is_first = !self.elements.is_in_element();
-            match self.elements.part(byte) {
-                Part::Between => {}
-                Part::Element => {
+            match self.elements.role_of(byte) {
+                ByteRole::Between => {}
+                ByteRole::Element => {
                     number = if is_first { self.number } else { number };
                     line.is_too_long |= line.bytes.len() == LINE_BYTES_MAX;
                     if !line.is_too_long {
@@ -153,8 +153,8 @@ impl Splitter {
                         return Ok(Some((number, line)));
                     }
                 }
-                Part::ElementEnd => return Ok(Some((number, line))),
-                Part::LastElementEnd | Part::ArrayEnd => {
+                ByteRole::ElementEnd => return Ok(Some((number, line))),
+                ByteRole::LastElementEnd | ByteRole::ArrayEnd => {
                     self.has_ended = true;
                     return if line.bytes.is_empty() { self.end() } else { Ok(Some((number, line))) };
                 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::undeclared::Undeclared;
+use super::undeclared_price::UndeclaredPrice;
 
 /// Iterator over the lines of a file. If it returns an error, the whole file is refused.
 pub type Lines = Box<dyn Iterator<Item = anyhow::Result<InputLine>>>;
@@ -14,12 +14,12 @@ pub struct InputLine {
     /// Product of the line, or the reason why it can't be read.
     pub product: Result<Product, String>,
     /// Warnings about unusual content of a product that can still be imported.
-    pub odd: Vec<String>,
+    pub warnings: Vec<String>,
     /// Bytes of the line, decoded to UTF-8. `None` if the line is too long to keep.
     pub raw: Option<Vec<u8>>,
     /// Price that is not written in minor units, although the file should have minor units. Because of it the
     /// whole file is refused.
-    pub undeclared: Option<Undeclared>,
+    pub undeclared_price: Option<UndeclaredPrice>,
 }
 
 /// Product in the shape of a line of `POST /api/admin/import/products`.

@@ -9,9 +9,9 @@
 mod bounded;
 mod csv;
 mod decimal;
+mod earlier_values;
 mod encoding;
-mod given;
-mod head;
+mod header_row;
 mod icecat;
 mod json;
 mod line;
@@ -21,7 +21,7 @@ mod report;
 mod sink;
 mod source;
 mod template;
-mod undeclared;
+mod undeclared_price;
 
 use std::collections::HashMap;
 use std::io::Seek as _;
@@ -34,16 +34,16 @@ use souk_command_api::import::{LineOutcome, LineResult};
 use souk_domain::Sku;
 use souk_domain::text::quoted;
 
-use crate::configuration::Configuration;
+use souk_configuration::Configuration;
 
 use super::output;
-use given::EarlierValues;
+use earlier_values::EarlierValues;
 use line::{InputLine, Lines};
 use refused::Refused;
 use report::Report;
 use sink::Sink;
 use source::{Kind, SourceArgs};
-use undeclared::UndeclaredPrices;
+use undeclared_price::UndeclaredPrices;
 
 /// Maximum number of lines in one batch.
 const BATCH_LINES_MAX: usize = 200;
@@ -177,7 +177,7 @@ fn url(text: &str) -> Result<String, String> {
 fn check(lines: Lines) -> anyhow::Result<()> {
     let mut prices = UndeclaredPrices::default();
     for line in lines {
-        prices.note(&line?);
+        prices.record(&line?);
     }
     prices.refusal().map_or(Ok(()), |why| Err(anyhow::Error::msg(why)))
 }
@@ -222,7 +222,7 @@ impl Import {
                 let Some(result) = results.next() else {
                     bail!("the shop returned fewer results than it received lines")
                 };
-                self.earlier.note(&mut line, &result);
+                self.earlier.record(&mut line, &result);
                 if line.product.is_ok() {
                     self.take(&line, result)?;
                     continue;
@@ -297,9 +297,9 @@ mod tests {
         let line = |description: String| InputLine {
             number: 1,
             product: Ok(Product::of_value(&serde_json::json!({ "description": description }))),
-            odd: Vec::new(),
+            warnings: Vec::new(),
             raw: Some(b"raw".to_vec()),
-            undeclared: None,
+            undeclared_price: None,
         };
         let mut small = line("x".repeat(1_000));
         assert_eq!((refuse_too_large(&mut small), small.product.is_ok()), (1_018, true));

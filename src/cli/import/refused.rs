@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use souk_domain::text::shown;
+use souk_domain::text::escaped_for_terminal;
 
 use super::encoding::Encoding;
 use super::line::InputLine;
@@ -62,7 +62,7 @@ impl Refused {
         let lost = if line.raw.is_none() { "; the line is too long to keep here" } else { "" };
         let remark = format!("{REMARK}{}: {code}: {reason}{lost}", line.number);
         // A quote in a remark would be read as a quote of the CSV file.
-        let remark = shown(&remark).replace('"', "'");
+        let remark = escaped_for_terminal(&remark).replace('"', "'");
         bytes.extend(encoding.bytes(format!("{remark}\n").as_bytes()));
         if let Some(raw) = &line.raw {
             bytes.extend(encoding.bytes(raw));
@@ -102,7 +102,7 @@ mod tests {
         for (number, raw) in (2..).zip(raws) {
             let raw = raw.map(<[u8]>::to_vec);
             let product = Err(String::new());
-            let line = InputLine { number, product, odd: Vec::new(), raw, undeclared: None };
+            let line = InputLine { number, product, warnings: Vec::new(), raw, undeclared_price: None };
             refused.add(&line, "code", "a\u{1b}b").unwrap();
         }
         refused.finish().unwrap();
@@ -128,8 +128,13 @@ mod tests {
         let form = Form { encoding: Encoding::Utf8, begin: b"sku,price\n".to_vec(), is_array: false };
         let mut refused = Refused::create(&path, &folder.path().join("file"), form).unwrap();
         let raw = Some(b"A,x\n".to_vec());
-        let line =
-            InputLine { number: 2, product: Err(String::new()), odd: Vec::new(), raw, undeclared: None };
+        let line = InputLine {
+            number: 2,
+            product: Err(String::new()),
+            warnings: Vec::new(),
+            raw,
+            undeclared_price: None,
+        };
         refused.add(&line, "code", "price `,\"5`").unwrap();
         refused.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"sku,price\n#souk line 2: code: price `,'5`\nA,x\n");

@@ -9,8 +9,8 @@ use crate::cli::output;
 
 use super::line::InputLine;
 
-/// Maximum number of odd lines that are printed. Further ones are only counted.
-const ODD_SHOWN_MAX: u64 = 20;
+/// Maximum number of lines with warnings that are printed. Further ones are only counted.
+const WARNINGS_SHOWN_MAX: u64 = 20;
 /// Maximum number of refused lines that are printed if there is an error file. Further ones are only counted.
 const REFUSED_SHOWN_MAX: u64 = 20;
 
@@ -25,7 +25,7 @@ pub struct Report {
     created: u64,
     changed: u64,
     unchanged: u64,
-    odd: u64,
+    warned_lines: u64,
     json: bool,
     bar: ProgressBar,
 }
@@ -33,15 +33,15 @@ pub struct Report {
 impl Report {
     /// Creates a report with a progress bar.
     pub fn new(is_dry: bool, json: bool, bar: ProgressBar) -> Self {
-        Self { is_dry, refused: 0, read: 0, created: 0, changed: 0, unchanged: 0, odd: 0, json, bar }
+        Self { is_dry, refused: 0, read: 0, created: 0, changed: 0, unchanged: 0, warned_lines: 0, json, bar }
     }
 
     /// Counts a line, and prints its warnings.
     pub fn add_line(&mut self, line: &InputLine) {
         self.read += 1;
-        self.odd += u64::from(!line.odd.is_empty());
-        if !line.odd.is_empty() && self.odd <= ODD_SHOWN_MAX {
-            self.warn(&format!("line {}: {}", line.number, line.odd.join("; ")));
+        self.warned_lines += u64::from(!line.warnings.is_empty());
+        if !line.warnings.is_empty() && self.warned_lines <= WARNINGS_SHOWN_MAX {
+            self.warn(&format!("line {}: {}", line.number, line.warnings.join("; ")));
         }
     }
 
@@ -91,16 +91,16 @@ impl Report {
 
     /// Prints the totals.
     pub fn print(&self) -> anyhow::Result<()> {
-        let Self { read, created, changed, unchanged, refused, odd, is_dry, .. } = self;
+        let Self { read, created, changed, unchanged, refused, warned_lines, is_dry, .. } = self;
         if self.json {
             return output::json(&serde_json::json!({
                 "read": read, "created": created, "changed": changed, "unchanged": unchanged, "refused": refused,
-                "odd": odd, "dryRun": is_dry,
+                "odd": warned_lines, "dryRun": is_dry,
             }));
         }
         let dry = if *is_dry { "dry run, nothing was written: " } else { "" };
         output::line(format!(
-            "{dry}{read} lines: {created} created, {changed} changed, {unchanged} unchanged, {refused} refused, {odd} odd"
+            "{dry}{read} lines: {created} created, {changed} changed, {unchanged} unchanged, {refused} refused, {warned_lines} odd"
         ));
         Ok(())
     }

@@ -2,13 +2,13 @@
 
 use anyhow::bail;
 use souk_command_api::import::{ImportResult, LineResult, import_texts};
+use souk_configuration::Configuration;
 use souk_eventsourcing::{Actor, Clock as _, CorrelationId, Position};
 use tempfile::TempDir;
 
 use crate::cli::output;
 use crate::cli::server::{self, Server};
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::data_folder::{DataFolderError, require_shop};
 use crate::embedded::Embedded;
 

@@ -15,7 +15,7 @@ use super::Format;
 use super::bounded::TextReader;
 use super::csv::{self, Cells};
 use super::encoding::{Decoded, Encoding, is_utf_8_beyond_ascii};
-use super::head;
+use super::header_row;
 use super::json::{self, Layout};
 use super::line::Lines;
 use super::refused::{Form, is_remark};
@@ -185,10 +185,10 @@ fn kind_by_content(begin: &str) -> Kind {
 
 fn separator_of(kind: Kind, begin: &str) -> u8 {
     let head = content_lines(begin).next().unwrap_or("");
-    match (kind, head::declared_separator(head)) {
+    match (kind, header_row::declared_separator(head)) {
         (Kind::Tsv, _) => b'\t',
         (_, Some(declared)) => declared,
-        (_, None) => head::separator(head),
+        (_, None) => header_row::separator(head),
     }
 }
 

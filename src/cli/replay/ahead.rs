@@ -12,7 +12,7 @@ use souk_process_managers::reversal::ReversalProcess;
 use souk_process_managers::settlement::Settlement;
 use souk_sqlite_read_models::Snapshot;
 
-use super::{Ended, Replay, stopped};
+use super::{ApplyOutcome, Replay, stopped};
 use crate::cli::output;
 use crate::clock::SystemClock;
 use crate::drivers::processes;
@@ -36,7 +36,7 @@ pub async fn run(replay: &Replay, json: bool) -> anyhow::Result<ExitCode> {
     if !opened.is_empty() {
         let mut building = replay.projections(opened).await?;
         let head = replay.log.head().await?;
-        if replay.fold(&mut building, head).await? == Ended::Stopped {
+        if replay.fold(&mut building, head).await? == ApplyOutcome::Stopped {
             return stopped(&building, json);
         }
     }

@@ -13,7 +13,7 @@ use crate::cli::output;
 const EVENTS_SHOWN_MAX: usize = 10;
 
 /// Compares pairs of builds that are at the same position, and shows a progress bar.
-pub async fn compared(live: Snapshot, fresh: Snapshot, pairs: Vec<Pair>) -> anyhow::Result<Comparison> {
+pub async fn compare_builds(live: Snapshot, fresh: Snapshot, pairs: Vec<Pair>) -> anyhow::Result<Comparison> {
     let bar = output::progress(0, "rows");
     let shown = bar.clone();
     let comparison = tokio::task::spawn_blocking(move || {

@@ -5,27 +5,27 @@ use std::time::Duration;
 
 use anyhow::bail;
 use serde_json::Value;
+use souk_configuration::Configuration;
 use souk_eventsourcing::{EventStore as _, Position};
 use souk_sqlite_log::LogReader;
 use souk_sqlite_read_models::{BuildStatus, Snapshot};
 
 use crate::cli::output;
 use crate::cli::server::{Server, json_body};
-use crate::configuration::Configuration;
 use crate::data_folder::{holder, rebuilding};
 
 /// Timeout of the request for the states of the read models.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Reports about read models, from the server and from running rebuilds.
-struct Updaters {
+struct UpdaterReports {
     /// States of the read models as the server reports them. `None` if no server runs.
     server_states: Option<Value>,
     /// Names of the read models that a rebuild is updating.
     rebuilding: Vec<String>,
 }
 
-impl Updaters {
+impl UpdaterReports {
     /// Finds the process that has locked the folder, and requests the states from the server. A server that
     /// does not respond counts as unhealthy.
     async fn find(configuration: &Configuration) -> anyhow::Result<Self> {
@@ -69,7 +69,7 @@ async fn states(server: &Server) -> anyhow::Result<Value> {
 
 /// Lists the stored builds, with the states that the server reports if one runs.
 pub async fn run(configuration: &Configuration, json: bool) -> anyhow::Result<ExitCode> {
-    let updaters = Updaters::find(configuration).await?;
+    let updaters = UpdaterReports::find(configuration).await?;
     let builds = Snapshot::open(&configuration.data)?.builds()?;
     // The head is read after the positions of the models, so that no position is beyond it.
     let head = LogReader::open(&configuration.data)?.head().await?;

@@ -17,15 +17,15 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Args;
+use souk_configuration::Configuration;
 use souk_eventsourcing::projector::OpenBuild;
 use souk_eventsourcing::{EventStore, Filter, Position};
 use souk_sqlite_log::LogReader;
 use souk_sqlite_read_models::{SqliteReadModels, Tuning};
 
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
 use crate::data_folder::{DataFolder, lock_rebuilds, require_shop};
-use crate::drivers::projections::{BoxedProjector, OnPoison, Projections};
+use crate::drivers::projections::{BoxedProjector, OnApplyFailure, Projections};
 
 use super::output;
 use super::server::Server;
@@ -171,7 +171,7 @@ impl Replay {
     }
 
     /// Applies the events up to a position.
-    async fn fold(&self, projections: &mut Projections, to: Position) -> anyhow::Result<Ended> {
+    async fn fold(&self, projections: &mut Projections, to: Position) -> anyhow::Result<ApplyOutcome> {
         fold(&*self.log, projections, to, self.page_max, &self.pace).await
     }
 }
@@ -183,7 +183,7 @@ async fn projections(
 ) -> anyhow::Result<Projections> {
     let log = Arc::clone(log);
     let read_models = Arc::clone(read_models);
-    Ok(Projections::of(log, read_models, Arc::new(SystemClock), opened, OnPoison::Stop).await?)
+    Ok(Projections::of(log, read_models, Arc::new(SystemClock), opened, OnApplyFailure::Stop).await?)
 }
 
 /// Prints the position at which a build was stopped.
@@ -199,7 +199,7 @@ fn stopped(projections: &Projections, json: bool) -> anyhow::Result<ExitCode> {
 
 /// Result of applying events up to a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ended {
+enum ApplyOutcome {
     /// The position was reached.
     Reached,
     /// A signal stopped the command. A repeat of the command continues where it stopped.
@@ -213,13 +213,13 @@ async fn fold(
     to: Position,
     page_max: usize,
     pace: &Pace,
-) -> anyhow::Result<Ended> {
+) -> anyhow::Result<ApplyOutcome> {
     let first = projections.position();
     let bar = output::progress(to.0.saturating_sub(first.0), "events");
     let all = Filter::all();
     let limit = |after: Position| usize::try_from(to.0 - after.0).unwrap_or(page_max).min(page_max);
     if first >= to {
-        return Ok(Ended::Reached);
+        return Ok(ApplyOutcome::Reached);
     }
     let mut stop = stop::on_signal();
     let mut page = log.read_all(first, limit(first), &all).await?;
@@ -240,13 +240,13 @@ async fn fold(
         }
         page = next;
         tokio::select! {
-            () = pace.keep() => {}
+            () = pace.wait() => {}
             () = stop.wait() => {
                 bar.finish_and_clear();
-                return Ok(Ended::Stopped);
+                return Ok(ApplyOutcome::Stopped);
             }
         }
     }
     bar.finish_and_clear();
-    Ok(Ended::Reached)
+    Ok(ApplyOutcome::Reached)
 }

@@ -29,7 +29,7 @@ impl Pace {
     }
 
     /// Waits until this process has used no more than its share.
-    pub async fn keep(&self) {
+    pub async fn wait(&self) {
         let Some(share) = self.share else { return tokio::task::yield_now().await };
         let (last_at, used_then) = self.last.get();
         let used = cpu();

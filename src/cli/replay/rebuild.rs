@@ -9,8 +9,8 @@ use souk_eventsourcing::projector::{Build, Purpose, ReadModelStore};
 use souk_eventsourcing::{Clock as _, EventStore as _, Position};
 use souk_sqlite_read_models::Snapshot;
 
-use super::verify::{one_position, pairs};
-use super::{Ended, Replay, ReplayArgs, differences, stopped};
+use super::verify::{common_position, pair_builds};
+use super::{ApplyOutcome, Replay, ReplayArgs, differences, stopped};
 use crate::cli::{output, server};
 use crate::clock::SystemClock;
 use crate::drivers::projections::{BoxedProjector, Projections, TIDY_ROWS};
@@ -44,31 +44,33 @@ pub async fn run(
     let mut building = replay.projections(opened).await?;
     let first = building.position();
     let compared = compare(replay, &mut building, &builds, json).await?;
-    if let Compared::Stopped = compared {
+    if let ComparisonOutcome::Stopped = compared {
         return stopped(&building, json);
     }
     let events = building.position().0 - first.0;
     report(&builds, events, started.elapsed(), json)?;
     match compared {
-        Compared::DifferentRows(different) if args.diff => {
-            output::line_for_people(
+        ComparisonOutcome::DifferentRows(different) if args.diff => {
+            output::line_unless_json(
                 json,
                 "not switched; the same command without --diff continues from here",
             );
             return Ok(if different == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }
-        Compared::Impossible(why) if args.diff => bail!("nothing was compared: {why}"),
-        Compared::Impossible(why) => output::line_for_people(json, format!("nothing was compared: {why}")),
-        Compared::DifferentRows(_) | Compared::Stopped => {}
+        ComparisonOutcome::Impossible(why) if args.diff => bail!("nothing was compared: {why}"),
+        ComparisonOutcome::Impossible(why) => {
+            output::line_unless_json(json, format!("nothing was compared: {why}"));
+        }
+        ComparisonOutcome::DifferentRows(_) | ComparisonOutcome::Stopped => {}
     }
     match switch(replay, &mut building, &builds, json).await? {
-        Ended::Reached => Ok(ExitCode::SUCCESS),
-        Ended::Stopped => stopped(&building, json),
+        ApplyOutcome::Reached => Ok(ExitCode::SUCCESS),
+        ApplyOutcome::Stopped => stopped(&building, json),
     }
 }
 
 /// Result of comparing builds with the live read models.
-enum Compared {
+enum ComparisonOutcome {
     /// The builds and the live read models were compared: the number of rows that differ.
     DifferentRows(u64),
     /// Nothing was compared: the reason.
@@ -83,21 +85,21 @@ async fn compare(
     building: &mut Projections,
     builds: &[Build],
     json: bool,
-) -> anyhow::Result<Compared> {
+) -> anyhow::Result<ComparisonOutcome> {
     let mut moved_at = Instant::now();
     let mut moved_to = None;
     loop {
         // The snapshot is kept only for a short time: while it exists, SQLite can't reset its write-ahead
         // log.
         let live = Snapshot::open(&replay.folder)?;
-        if pairs(&live, builds)?.is_empty() {
+        if pair_builds(&live, builds)?.is_empty() {
             drop(live);
             let head = replay.log.head().await?;
             let ended = replay.fold(building, head).await?;
-            let impossible = Compared::Impossible("no read model is live yet");
-            return Ok(if ended == Ended::Reached { impossible } else { Compared::Stopped });
+            let impossible = ComparisonOutcome::Impossible("no read model is live yet");
+            return Ok(if ended == ApplyOutcome::Reached { impossible } else { ComparisonOutcome::Stopped });
         }
-        let live_position = one_position(&live, builds).ok();
+        let live_position = common_position(&live, builds).ok();
         let highest = building.highest();
         if moved_to != live_position {
             moved_at = Instant::now();
@@ -105,24 +107,24 @@ async fn compare(
         }
         match live_position {
             Some(at) if highest <= at && at.0 - building.position().0 <= LAG_MAX => {
-                if replay.fold(building, at).await? == Ended::Stopped {
-                    return Ok(Compared::Stopped);
+                if replay.fold(building, at).await? == ApplyOutcome::Stopped {
+                    return Ok(ComparisonOutcome::Stopped);
                 }
                 let fresh = Snapshot::open(&replay.folder)?;
-                let pairs = pairs(&live, builds)?;
-                let comparison = differences::compared(live, fresh, pairs).await?;
+                let pairs = pair_builds(&live, builds)?;
+                let comparison = differences::compare_builds(live, fresh, pairs).await?;
                 differences::print(&comparison, &*replay.log, building.projectors(), at, json).await?;
-                return Ok(Compared::DifferentRows(comparison.different));
+                return Ok(ComparisonOutcome::DifferentRows(comparison.different));
             }
             Some(at) if highest <= at => {
                 drop(live);
-                if replay.fold(building, at).await? == Ended::Stopped {
-                    return Ok(Compared::Stopped);
+                if replay.fold(building, at).await? == ApplyOutcome::Stopped {
+                    return Ok(ComparisonOutcome::Stopped);
                 }
             }
             // Without a server, the position of the live read models does not change.
             _ if replay.server.is_none() => {
-                return Ok(Compared::Impossible(
+                return Ok(ComparisonOutcome::Impossible(
                     "the live read models are behind, or at different positions",
                 ));
             }
@@ -158,16 +160,16 @@ async fn switch(
     building: &mut Projections,
     builds: &[Build],
     json: bool,
-) -> anyhow::Result<Ended> {
+) -> anyhow::Result<ApplyOutcome> {
     let Some(server) = &replay.server else {
         let head = replay.log.head().await?;
-        if replay.fold(building, head).await? == Ended::Stopped {
-            return Ok(Ended::Stopped);
+        if replay.fold(building, head).await? == ApplyOutcome::Stopped {
+            return Ok(ApplyOutcome::Stopped);
         }
         replay.read_models.switch(builds.to_vec()).await?;
         while replay.read_models.tidy(TIDY_ROWS * 10).await? {}
         switched(&head.to_string(), json)?;
-        return Ok(Ended::Reached);
+        return Ok(ApplyOutcome::Reached);
     };
     let build_items: Vec<_> =
         builds.iter().map(|build| json!({ "name": build.model.name, "build": build.number })).collect();
@@ -178,11 +180,11 @@ async fn switch(
         if response.status() != reqwest::StatusCode::CONFLICT {
             let switch: Value = server::json_body(response).await?;
             switched(switch["position"].as_str().unwrap_or_default(), json)?;
-            return Ok(Ended::Reached);
+            return Ok(ApplyOutcome::Reached);
         }
         let head = replay.log.head().await?;
-        if replay.fold(building, head).await? == Ended::Stopped {
-            return Ok(Ended::Stopped);
+        if replay.fold(building, head).await? == ApplyOutcome::Stopped {
+            return Ok(ApplyOutcome::Stopped);
         }
     }
     bail!("the build does not catch up with the shop: repeat the command with --fast")

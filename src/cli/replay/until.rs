@@ -8,9 +8,9 @@ use souk_eventsourcing::projector::{Build, Purpose, ReadModelStore};
 use souk_eventsourcing::{Clock as _, Position};
 use souk_sqlite_read_models::{Snapshot, view_until};
 
-use super::{Ended, Replay, ReplayArgs, stopped};
-use crate::cli::moment::position;
+use super::{ApplyOutcome, Replay, ReplayArgs, stopped};
 use crate::cli::output;
+use crate::cli::position_argument::position;
 use crate::clock::SystemClock;
 use crate::drivers::projections::{BoxedProjector, TIDY_ROWS};
 
@@ -37,11 +37,11 @@ pub async fn run(
         }
         ensure!(was_built, "no read model was built up to position {until}");
         while replay.read_models.tidy(TIDY_ROWS).await? {}
-        output::line_for_people(json, format!("removed the read models up to position {until}"));
+        output::line_unless_json(json, format!("removed the read models up to position {until}"));
         return Ok(ExitCode::SUCCESS);
     }
     let mut building = replay.projections(opened).await?;
-    if replay.fold(&mut building, until).await? == Ended::Stopped {
+    if replay.fold(&mut building, until).await? == ApplyOutcome::Stopped {
         return stopped(&building, json);
     }
     if let Some(key) = &args.key {
@@ -57,7 +57,7 @@ pub async fn run(
         }
     }
     let path = replay.read_models.path().display();
-    output::line_for_people(json, format!("query it in {path}, or print a row with --key"));
+    output::line_unless_json(json, format!("query it in {path}, or print a row with --key"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,16 +6,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use souk_configuration::Configuration;
 use souk_eventsourcing::Position;
 use souk_eventsourcing::projector::{Build, ReadModelStore};
 use souk_sqlite_log::LogReader;
 use souk_sqlite_read_models::{Pair, Snapshot, SqliteReadModels, Tuning};
 
 use super::pace::Pace;
-use super::{Ended, PAGE_WITHOUT_SERVER, differences, fold, projections};
+use super::{ApplyOutcome, PAGE_WITHOUT_SERVER, differences, fold, projections};
 use crate::cli::output;
 use crate::cli::server::Server;
-use crate::configuration::Configuration;
 use crate::drivers::projections::BoxedProjector;
 
 /// Prefix of the names of temporary folders.
@@ -48,19 +48,19 @@ pub async fn run(
     let stopped = "stopped; nothing was compared";
     for _ in 0..2 {
         let to = lowest(&Snapshot::open(folder)?, &builds)?;
-        if fold(&*log, &mut building, to, PAGE_WITHOUT_SERVER, &pace).await? == Ended::Stopped {
-            output::line_for_people(json, stopped);
+        if fold(&*log, &mut building, to, PAGE_WITHOUT_SERVER, &pace).await? == ApplyOutcome::Stopped {
+            output::line_unless_json(json, stopped);
             return Ok(ExitCode::from(1));
         }
     }
     let live = Snapshot::open(folder)?;
-    let at = one_position(&live, &builds)?;
-    if fold(&*log, &mut building, at, PAGE_WITHOUT_SERVER, &pace).await? == Ended::Stopped {
-        output::line_for_people(json, stopped);
+    let at = common_position(&live, &builds)?;
+    if fold(&*log, &mut building, at, PAGE_WITHOUT_SERVER, &pace).await? == ApplyOutcome::Stopped {
+        output::line_unless_json(json, stopped);
         return Ok(ExitCode::from(1));
     }
-    let pairs = pairs(&live, &builds)?;
-    let comparison = differences::compared(live, Snapshot::open(temporary.path())?, pairs).await?;
+    let pairs = pair_builds(&live, &builds)?;
+    let comparison = differences::compare_builds(live, Snapshot::open(temporary.path())?, pairs).await?;
     differences::print(&comparison, &*log, building.projectors(), at, json).await?;
     Ok(if comparison.different == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -90,7 +90,7 @@ fn lowest(live: &Snapshot, builds: &[Build]) -> anyhow::Result<Position> {
 }
 
 /// Returns the position of the live read models. Fails if they are at different positions.
-pub(super) fn one_position(live: &Snapshot, builds: &[Build]) -> anyhow::Result<Position> {
+pub(super) fn common_position(live: &Snapshot, builds: &[Build]) -> anyhow::Result<Position> {
     let at = lowest(live, builds)?;
     for build in builds {
         if live.live(build.model)?.is_none_or(|(_, _, position)| position != at) {
@@ -101,7 +101,7 @@ pub(super) fn one_position(live: &Snapshot, builds: &[Build]) -> anyhow::Result<
 }
 
 /// Pairs the live build of each read model with its new build.
-pub(super) fn pairs(live: &Snapshot, builds: &[Build]) -> anyhow::Result<Vec<Pair>> {
+pub(super) fn pair_builds(live: &Snapshot, builds: &[Build]) -> anyhow::Result<Vec<Pair>> {
     let mut pairs = Vec::with_capacity(builds.len());
     for build in builds {
         if let Some((number, version, _)) = live.live(build.model)? {

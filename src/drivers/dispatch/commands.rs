@@ -20,7 +20,7 @@ pub struct CommandSender(pub AggregatePorts);
 
 /// Result of sending a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum SendOutcome {
     /// The command appended an event. The process reads the result from the log.
     InLog,
     /// The command appended no event. This is its answer.
@@ -30,9 +30,9 @@ pub enum Sent {
 }
 
 impl CommandSender {
-    /// Sends the command once. If the result is [`Sent::Again`], the caller sends it again later: a command
-    /// of a process is never given up.
-    pub async fn send(&self, command: AggregateCommand, origin: &Origin) -> Sent {
+    /// Sends the command once. If the result is [`SendOutcome::Again`], the caller sends it again later: a
+    /// command of a process is never given up.
+    pub async fn send(&self, command: AggregateCommand, origin: &Origin) -> SendOutcome {
         macro_rules! deliver_to_port {
             ($($port:ident: $name:ident = $aggregate:ty,)*) => {
                 match command {
@@ -46,11 +46,16 @@ impl CommandSender {
     }
 
     /// Sends a command to a payment until it is done or refused, with growing waits between the attempts.
-    pub async fn send_payment(&self, stream: StreamName, command: PaymentCommand, origin: &Origin) -> Sent {
+    pub async fn send_payment(
+        &self,
+        stream: StreamName,
+        command: PaymentCommand,
+        origin: &Origin,
+    ) -> SendOutcome {
         let mut attempt = 1;
         loop {
             let sent = deliver(&*self.0.payments, stream.clone(), command.clone(), origin).await;
-            let Sent::Again(why) = sent else { return sent };
+            let SendOutcome::Again(why) = sent else { return sent };
             let wait = wait_after(attempt, origin.command_id.0.as_bytes());
             metrics::counter!("souk_payment_provider_answers_retried_total").increment(1);
             if WAITING_LOG_PACE.is_due() {
@@ -67,7 +72,7 @@ async fn deliver<D: Decider>(
     stream: StreamName,
     command: D::Command,
     origin: &Origin,
-) -> Sent {
+) -> SendOutcome {
     let request = CommandRequest::new(stream, command, origin.clone()).repeatable();
     match port.execute(request).await {
         Ok(outcome) => completed(outcome.completion),
@@ -79,18 +84,18 @@ async fn deliver<D: Decider>(
             | CommandError::RevisionMismatch { .. }
             | CommandError::Undecided { .. }
             | CommandError::Store(_)),
-        ) => Sent::Again(error.to_string()),
+        ) => SendOutcome::Again(error.to_string()),
     }
 }
 
-fn completed(completion: Completion) -> Sent {
+fn completed(completion: Completion) -> SendOutcome {
     match completion {
         // A repeatable command that changes nothing appends a `noted` event.
-        Completion::Appended | Completion::Unchanged => Sent::InLog,
-        Completion::Repeated => Sent::Answered(CommandAnswer::Done),
+        Completion::Appended | Completion::Unchanged => SendOutcome::InLog,
+        Completion::Repeated => SendOutcome::Answered(CommandAnswer::Done),
     }
 }
 
-fn refused(code: &str, why: impl std::fmt::Display) -> Sent {
-    Sent::Answered(CommandAnswer::Refused { code: code.to_owned(), detail: why.to_string() })
+fn refused(code: &str, why: impl std::fmt::Display) -> SendOutcome {
+    SendOutcome::Answered(CommandAnswer::Refused { code: code.to_owned(), detail: why.to_string() })
 }

@@ -6,5 +6,5 @@
 mod commands;
 mod provider_calls;
 
-pub use commands::{CommandSender, Sent};
+pub use commands::{CommandSender, SendOutcome};
 pub use provider_calls::ProviderCalls;

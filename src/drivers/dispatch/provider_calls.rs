@@ -20,7 +20,7 @@ use souk_eventsourcing::retry::wait_after;
 use souk_process_managers::{Authorization, ProviderCall};
 use tokio::sync::Semaphore;
 
-use super::commands::{CommandSender, Sent};
+use super::commands::{CommandSender, SendOutcome};
 use souk_process_managers::{PaymentProvider, ProviderAnswer};
 
 /// Maximum number of attempts to authorize. After that, the authorization counts as declined.
@@ -76,16 +76,16 @@ impl Lane {
 }
 
 /// Guard that counts a call in a gauge until it is dropped.
-struct Counted<'a>(&'a Gauge);
+struct GaugeGuard<'a>(&'a Gauge);
 
-impl<'a> Counted<'a> {
+impl<'a> GaugeGuard<'a> {
     fn new(gauge: &'a Gauge) -> Self {
         gauge.increment(1);
         Self(gauge)
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for GaugeGuard<'_> {
     fn drop(&mut self) {
         self.0.decrement(1);
     }
@@ -146,7 +146,7 @@ impl ProviderCalls {
             return self.call_once(call, number, key).await;
         };
         loop {
-            match self.people.to_open(vec![person.clone()]).await {
+            match self.people.keys_for_opening(vec![person.clone()]).await {
                 Ok(keys) => return self.call_once(&call.opened(&keys), number, key).await,
                 // This does not count as an attempt, because an earlier attempt may have authorized the
                 // money.
@@ -163,11 +163,11 @@ impl ProviderCalls {
             ProviderCall::Capture { .. } => &self.capturing,
             ProviderCall::Void { .. } | ProviderCall::Refund { .. } => &self.giving_back,
         };
-        let waits = Counted::new(&lane.waiting);
+        let waits = GaugeGuard::new(&lane.waiting);
         // An error is impossible: the semaphore is never closed.
         let place = lane.places.acquire().await;
         drop(waits);
-        let _in_flight = Counted::new(&lane.in_flight);
+        let _in_flight = GaugeGuard::new(&lane.in_flight);
         let mut answer = pin!(tokio::time::timeout(self.call_max, self.provider.call(call, number, key)));
         if let Ok(answer) = tokio::time::timeout(PLACE_TIME_MAX, &mut answer).await {
             return answer.ok().map(ProviderAnswer::bounded);
@@ -188,13 +188,13 @@ impl Reactor<ProviderCall> for ProviderCalls {
         let origin = Origin {
             // Different answers to one call are different commands, and the payment decides about each of
             // them.
-            command_id: origin.command_id.step(command.name()),
+            command_id: origin.command_id.follow_up(command.name()),
             actor: Actor::new("provider", self.provider.name()),
             ..origin.clone()
         };
         match self.ports.send_payment(Payment::stream(call.payment()), command, &origin).await {
-            Sent::InLog => Reaction::InLog,
-            Sent::Answered(_) | Sent::Again(_) => Reaction::NothingNew,
+            SendOutcome::InLog => Reaction::InLog,
+            SendOutcome::Answered(_) | SendOutcome::Again(_) => Reaction::NothingNew,
         }
     }
 

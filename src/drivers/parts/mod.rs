@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use souk_eventsourcing::Position;
-use souk_eventsourcing::follower::Standing;
+use souk_eventsourcing::follower::FollowerState;
 use tokio::sync::watch;
 
 pub use supervise::{PartTask, supervise};
@@ -57,15 +57,15 @@ impl Part {
     }
 
     /// Sets the condition and the position of a follower. `why` is the reason of a failure.
-    pub fn set_standing(&self, standing: Standing, position: Position, why: &str) {
+    pub fn set_follower_state(&self, state: FollowerState, position: Position, why: &str) {
         let before = self.position.swap(position.0, Ordering::Relaxed);
         let mut condition = self.lock();
         let is_stalled = *condition == Condition::Stalled && before == position.0;
-        match standing {
-            Standing::Failing => *condition = Condition::Failing(why.to_owned()),
+        match state {
+            FollowerState::Failing => *condition = Condition::Failing(why.to_owned()),
             _ if is_stalled => {}
-            Standing::CatchingUp => *condition = Condition::Starting,
-            Standing::Live | Standing::Interrupted => {
+            FollowerState::CatchingUp => *condition = Condition::Starting,
+            FollowerState::Live | FollowerState::Interrupted => {
                 if matches!(*condition, Condition::Failing(_)) {
                     tracing::info!(part = self.name, "a part of the shop works again");
                 }

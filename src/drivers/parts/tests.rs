@@ -69,7 +69,7 @@ async fn a_follower_without_progress_is_stalled_until_its_position_moves() {
     let mut check_at = |seconds: u64, head: u64| {
         check_progress(&parts, Position(head), &mut seen, began + Duration::from_secs(seconds));
     };
-    part.set_standing(Standing::Live, Position(7), "");
+    part.set_follower_state(FollowerState::Live, Position(7), "");
     check_at(0, 7);
     check_at(3_600, 7);
     assert_eq!(part.condition(), Condition::Working, "there is nothing to read");
@@ -79,8 +79,8 @@ async fn a_follower_without_progress_is_stalled_until_its_position_moves() {
     check_at(3_612, 9);
     assert_eq!(part.condition(), Condition::Stalled);
     assert_eq!(parts.remarks(), ["x makes no progress from position 7"]);
-    part.set_standing(Standing::Live, Position(7), "");
+    part.set_follower_state(FollowerState::Live, Position(7), "");
     assert_eq!(part.condition(), Condition::Stalled);
-    part.set_standing(Standing::Live, Position(9), "");
+    part.set_follower_state(FollowerState::Live, Position(9), "");
     assert!(parts.are_ready());
 }

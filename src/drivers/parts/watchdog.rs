@@ -29,10 +29,10 @@ pub async fn watch_progress(parts: Parts, head: watch::Receiver<Position>, mut s
 }
 
 /// Position of each follower, and the time at which it was first seen there.
-pub(super) type Seen = HashMap<&'static str, (Position, Instant)>;
+pub(super) type LastProgress = HashMap<&'static str, (Position, Instant)>;
 
 /// Marks followers that have made no progress for too long as stalled.
-pub(super) fn check_progress(parts: &Parts, head: Position, seen: &mut Seen, now: Instant) {
+pub(super) fn check_progress(parts: &Parts, head: Position, seen: &mut LastProgress, now: Instant) {
     let followers: Vec<Arc<Part>> = parts.lock().iter().filter(|part| part.is_follower).cloned().collect();
     for part in followers {
         let position = part.position();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::drivers::dispatch::Sent;
+use crate::drivers::dispatch::SendOutcome;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use souk_domain::AggregateCommand;
@@ -109,13 +109,13 @@ where
         if waiting.len() > WAITING_EVENTS_MAX {
             return Err(RetryError::TooMany(waiting.len()));
         }
-        let events = parked::at(&*self.ports.store, &waiting).await.map_err(RetryError::failed)?;
+        let events = parked::events_at(&*self.ports.store, &waiting).await.map_err(RetryError::failed)?;
         let retried = self.runtime.retry(&entity, &events, self.ports.clock.now());
         retried.map_err(|error| RetryError::StillParked(error.to_string()))?;
         // Applying the events has succeeded. Now the process decides, which can also fail.
         self.carry_out_steps(self.ports.clock.now());
         match self.runtime.parked(&entity) {
-            Some(parked) => Err(RetryError::StillParked(parked.poison.to_string())),
+            Some(parked) => Err(RetryError::StillParked(parked.failure.to_string())),
             None => Ok(waiting.len()),
         }
     }
@@ -216,8 +216,8 @@ where
         if !is_race && self.not_appended_log_pace.is_due() {
             tracing::warn!(process = P::NAME, instance, %error, "transitions could not be appended");
         }
-        if let Some(poison) = self.runtime.on_append_failed(instance, error, now) {
-            tracing::error!(process = P::NAME, %poison, "a process instance can't continue and is parked");
+        if let Some(failure) = self.runtime.on_append_failed(instance, error, now) {
+            tracing::error!(process = P::NAME, poison = %failure, "a process instance can't continue and is parked");
         }
     }
 
@@ -250,8 +250,8 @@ where
 
     fn carry_out(&mut self, action: Action<P>) {
         match action {
-            Action::Parked(poison) => {
-                tracing::error!(process = P::NAME, %poison, "a process instance can't decide and is parked");
+            Action::Parked(failure) => {
+                tracing::error!(process = P::NAME, poison = %failure, "a process instance can't decide and is parked");
             }
             Action::Append(instance, append) => {
                 let store = Arc::clone(&self.ports.store);
@@ -265,9 +265,9 @@ where
                 self.jobs.add(job, async move {
                     souk_fail_points::reach("dispatcher-before-send");
                     match sender.send(content, &origin).await {
-                        Sent::InLog => Outcome::InLog,
-                        Sent::Answered(answer) => Outcome::Answered(answer),
-                        Sent::Again(why) => Outcome::Again(why),
+                        SendOutcome::InLog => Outcome::InLog,
+                        SendOutcome::Answered(answer) => Outcome::Answered(answer),
+                        SendOutcome::Again(why) => Outcome::Again(why),
                     }
                 });
             }
@@ -310,17 +310,17 @@ where
     /// everything else continues.
     async fn handle_page(&mut self, page: Page) -> Result<(), ProcessStopped> {
         while let Err(error) = self.runtime.on_events(&page.events) {
-            let ProcessError::Poisoned { poison, .. } = &error else { return Err(error.into()) };
+            let ProcessError::ApplyFailed { failure, .. } = &error else { return Err(error.into()) };
             tracing::error!(%error, "an entity is parked");
-            let poison = poison.as_ref().clone();
-            let keys = match &poison.entity {
+            let failure = failure.as_ref().clone();
+            let keys = match &failure.entity {
                 Entity::Key(instance) => vec![instance.clone()],
                 Entity::Stream(stream) => {
                     let instances = |event: &_| self.runtime.instance_of(event).into_iter().collect();
-                    parked::touched(&*self.ports.store, stream, poison.revision, instances).await?
+                    parked::affected_keys(&*self.ports.store, stream, failure.revision, instances).await?
                 }
             };
-            self.runtime.park(Parked { poison, keys, since: self.ports.clock.now() });
+            self.runtime.park(Parked { failure, keys, since: self.ports.clock.now() });
         }
         self.runtime.on_reached(page.reached);
         Ok(())

@@ -157,7 +157,7 @@ impl LogConsumer for Following {
 
     async fn step(&mut self, _: Timestamp, is_live: bool) -> Result<(), ProjectionStopped> {
         if self.projections.is_building() && is_live {
-            self.projections.show_built().await?;
+            self.projections.switch_to_new_builds().await?;
             self.progress.building.lock().unwrap_or_else(PoisonError::into_inner).take();
             self.is_tidy = false;
         }

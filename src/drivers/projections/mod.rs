@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_eventsourcing::parking::{Entity, Parked, Poison, Skip};
+use souk_eventsourcing::parking::{ApplyFailure, Entity, Parked, Skip};
 use souk_eventsourcing::projection_runtime::{ErasedProjector, ProjectionError};
 use souk_eventsourcing::projector::{ModelChange, OpenBuild, ReadModelError, ReadModelStore};
 use souk_eventsourcing::{Page, Position, RecordedEvent, StoreError};
@@ -54,7 +54,7 @@ pub enum ProjectionStopped {
 
 /// Behaviour if a projector can't apply an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnPoison {
+pub enum OnApplyFailure {
     /// The entity of the event is parked.
     Park,
     /// The whole driver stops with an error.
@@ -80,7 +80,7 @@ pub struct Projections {
     /// Indexes of the projectors whose builds are not live yet.
     building: Vec<usize>,
     parked: ParkedEntities,
-    on_poison: OnPoison,
+    on_apply_failure: OnApplyFailure,
 }
 
 impl Projections {
@@ -93,8 +93,14 @@ impl Projections {
     ) -> Result<Self, ProjectionStopped> {
         let models: Vec<_> = projectors.iter().map(|projector| projector.model()).collect();
         let opened = read_models.open(&models).await?;
-        Self::of(store, read_models, clock, projectors.into_iter().zip(opened).collect(), OnPoison::Park)
-            .await
+        Self::of(
+            store,
+            read_models,
+            clock,
+            projectors.into_iter().zip(opened).collect(),
+            OnApplyFailure::Park,
+        )
+        .await
     }
 
     /// Creates the driver for open builds. Fails if a checkpoint is beyond the end of the log, because then
@@ -104,7 +110,7 @@ impl Projections {
         read_models: SharedReadModels,
         clock: SharedClock,
         opened: Vec<(BoxedProjector, OpenBuild)>,
-        on_poison: OnPoison,
+        on_apply_failure: OnApplyFailure,
     ) -> Result<Self, ProjectionStopped> {
         let head = store.head().await?;
         let mut projections = Self {
@@ -114,7 +120,7 @@ impl Projections {
             projectors: Vec::new(),
             building: Vec::new(),
             parked: ParkedEntities::default(),
-            on_poison,
+            on_apply_failure,
         };
         for (mut projector, opened) in opened {
             let name = projector.model().name;
@@ -208,22 +214,22 @@ impl Projections {
         loop {
             let error = match self.try_fold(place, page).await? {
                 Ok(change) => return Ok(change),
-                Err(error) if self.on_poison == OnPoison::Stop => {
+                Err(error) if self.on_apply_failure == OnApplyFailure::Stop => {
                     return Err(ProjectionStopped::Projection(error));
                 }
                 Err(error) => error,
             };
             tracing::error!(%error, "an entity is parked");
-            let poison = *error.poison;
-            let keys = match &poison.entity {
+            let failure = *error.failure;
+            let keys = match &failure.entity {
                 Entity::Key(key) => vec![key.clone()],
                 Entity::Stream(stream) => {
                     let projector = &self.projectors[place];
                     let keys = |event: &_| projector.keys(event);
-                    parked::touched(&*self.store, stream, poison.revision, keys).await?
+                    parked::affected_keys(&*self.store, stream, failure.revision, keys).await?
                 }
             };
-            self.projectors[place].park(Parked { poison, keys, since: self.clock.now() });
+            self.projectors[place].park(Parked { failure, keys, since: self.clock.now() });
         }
     }
 
@@ -294,26 +300,26 @@ impl Projections {
         if waiting.len() > WAITING_EVENTS_MAX {
             return Err(RetryError::TooMany(waiting.len()));
         }
-        let events = parked::at(&*self.store, &waiting).await.map_err(RetryError::failed)?;
+        let events = parked::events_at(&*self.store, &waiting).await.map_err(RetryError::failed)?;
         self.refuse_overwriting(place, &entity, &events).await?;
         let Err(error) = self.apply_parked(place, &entity, &events, None).await? else {
             return Ok(waiting.len());
         };
         let still = RetryError::StillParked(error.to_string());
-        let is_further = |event: &&RecordedEvent| event.position < error.poison.position;
+        let is_further = |event: &&RecordedEvent| event.position < error.failure.position;
         let before = events.iter().take_while(is_further).count();
         if before > 0 {
             // The retry got further and now stops at a later event. The entity is parked at that event
             // instead.
             self.projectors[place].forget();
-            let again = Some((*error.poison, &waiting[before..]));
+            let again = Some((*error.failure, &waiting[before..]));
             let applied = self.apply_parked(place, &entity, &events[..before], again).await?;
             applied.map_err(|error| RetryError::StillParked(error.to_string()))?;
         }
         Err(still)
     }
 
-    /// Refuses a retry that would overwrite newer changes. Rows that a stream had not touched when it was
+    /// Refuses a retry that would overwrite newer changes. Rows that a stream had not affected when it was
     /// parked kept changing. If other streams have written them since, the waiting events come too late.
     async fn refuse_overwriting(
         &self,
@@ -330,9 +336,10 @@ impl Projections {
         if new.is_empty() {
             return Ok(());
         }
-        let since = (parked.poison.position, projector.checkpoint());
-        let touched = parked::touched_since(&*self.store, stream, &new, since, |event| projector.keys(event));
-        match touched.await.map_err(RetryError::failed)? {
+        let since = (parked.failure.position, projector.checkpoint());
+        let affecting =
+            parked::first_event_affecting(&*self.store, stream, &new, since, |event| projector.keys(event));
+        match affecting.await.map_err(RetryError::failed)? {
             None => Ok(()),
             Some((key, event)) => Err(RetryError::StillParked(format!(
                 "row `{key}` was written by {} at position {} after the entity was parked: rebuild the read model \
@@ -351,7 +358,7 @@ impl Projections {
         place: usize,
         entity: &Entity,
         events: &[RecordedEvent],
-        again: Option<(Poison, &[Position])>,
+        again: Option<(ApplyFailure, &[Position])>,
     ) -> Result<Result<(), ProjectionError>, RetryError> {
         let since = self.clock.now();
         let projector = &mut self.projectors[place];
@@ -361,9 +368,9 @@ impl Projections {
             Ok(keys) => keys,
             Err(error) => return Ok(Err(error)),
         };
-        if let (Some((poison, waiting)), Some(parked)) = (again, parked) {
-            let poison = Poison { entity: entity.clone(), ..poison };
-            projector.park_again(Parked { poison, since, ..parked }, waiting);
+        if let (Some((failure, waiting)), Some(parked)) = (again, parked) {
+            let failure = ApplyFailure { entity: entity.clone(), ..failure };
+            projector.park_again(Parked { failure, since, ..parked }, waiting);
         }
         let loaded = self.read_models.load(build, keys).await.map_err(RetryError::failed)?;
         let change = match projector.fold(loaded, Position::START) {

@@ -37,7 +37,7 @@ impl Projections {
         if position == Position::START || position > self.store.head().await? {
             return Err(nothing("there is no event at that position"));
         }
-        let events = parked::at(&*self.store, &[position]).await?;
+        let events = parked::events_at(&*self.store, &[position]).await?;
         let event = events.first().ok_or_else(|| nothing("there is no event at that position"))?;
         let stream = event.stream.clone();
         let revision = event.revision;
@@ -56,15 +56,15 @@ impl Projections {
 
 /// Returns advice for an operator whose rebuild stopped at an event.
 pub(super) fn advice(error: &ProjectionError) -> String {
-    let poison = &error.poison;
-    if !poison.can_be_skipped {
+    let failure = &error.failure;
+    if !failure.can_be_skipped {
         return "fix the projector".to_owned();
     }
-    let entity = quoted_for_a_shell(poison.entity.name());
+    let entity = quoted_for_a_shell(failure.entity.name());
     format!(
         "fix the projector, or skip the event with `souk parked skip {} {entity} --position {} --reason WHY`, \
         and repeat the command",
-        error.model, poison.position
+        error.model, failure.position
     )
 }
 

@@ -43,7 +43,7 @@ pub enum SwitchError {
 
 impl Projections {
     /// Makes the builds of a new version live.
-    pub(super) async fn show_built(&mut self) -> Result<(), ProjectionStopped> {
+    pub(super) async fn switch_to_new_builds(&mut self) -> Result<(), ProjectionStopped> {
         let builds = self.building.iter().map(|place| self.projectors[*place].build()).collect();
         self.read_models.switch(builds).await?;
         self.building.clear();

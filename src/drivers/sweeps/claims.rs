@@ -1,8 +1,8 @@
 //! Sweep that releases unused claims: reads the open claims from the read model `open_claims`.
 
 use async_trait::async_trait;
-use souk_command_api::Ports;
 use souk_eventsourcing::StreamName;
+use souk_process_managers::ShopPorts;
 use souk_process_managers::sweeps::claims::{NAME, due_if_made_by, release};
 use sqlx::SqlitePool;
 
@@ -16,7 +16,7 @@ impl Sweep for OpenClaims {
         NAME
     }
 
-    async fn step(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
+    async fn step(&mut self, pool: &SqlitePool, ports: &ShopPorts) -> Result<(), sqlx::Error> {
         let claims: Vec<(String, String)> = sqlx::query_as(include_str!("claims.sql"))
             .bind(due_if_made_by(ports.clock.now()).as_microsecond())
             .bind(STEP_ROWS_MAX)
@@ -24,7 +24,7 @@ impl Sweep for OpenClaims {
             .await?;
         for (key, owner) in claims {
             let Ok(stream) = StreamName::parse(&owner) else { continue };
-            match release(&ports.shop(), &key, &stream).await {
+            match release(ports, &key, &stream).await {
                 Ok(true) => tracing::info!(key, owner = %stream, "an unused claim was released"),
                 Ok(false) => {}
                 Err(error) => {

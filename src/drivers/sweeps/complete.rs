@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use souk_command_api::Ports;
 use souk_eventsourcing::Position;
+use souk_process_managers::ShopPorts;
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
@@ -37,13 +37,13 @@ impl Sweep for CompleteKeys {
         "complete-keys-sweep"
     }
 
-    async fn step(&mut self, _: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
+    async fn step(&mut self, _: &SqlitePool, ports: &ShopPorts) -> Result<(), sqlx::Error> {
         let head = *self.head.borrow();
         let now = ports.clock.now();
         if head == self.recorded || now < self.next {
             return Ok(());
         }
-        match self.keys.note(head).await {
+        match self.keys.record(head).await {
             Ok(()) => {
                 self.recorded = head;
                 self.next = now + RECORD_EVERY;

@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use souk_command_api::Ports;
 use souk_mail_folder::MailFolder;
+use souk_process_managers::ShopPorts;
 use souk_sign_in::Outbox as _;
 use sqlx::SqlitePool;
 
@@ -25,7 +25,7 @@ impl Sweep for ExpiredCredentials {
         "credential-sweep"
     }
 
-    async fn step(&mut self, _: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
+    async fn step(&mut self, _: &SqlitePool, ports: &ShopPorts) -> Result<(), sqlx::Error> {
         let now = ports.clock.now();
         if now < self.next {
             return Ok(());
@@ -37,7 +37,7 @@ impl Sweep for ExpiredCredentials {
             return Ok(());
         }
         self.next = now + EVERY;
-        if let Err(error) = ports.accounts.credentials.sweep(now).await {
+        if let Err(error) = ports.credentials.sweep(now).await {
             tracing::warn!(%error, "expired credentials were not deleted; the sweep will try again");
         }
         if let Err(error) = self.mail.sweep().await {
@@ -48,7 +48,7 @@ impl Sweep for ExpiredCredentials {
 }
 
 impl ExpiredCredentials {
-    async fn delete_mail_of_erased(&self, ports: &Ports) -> Result<(), String> {
+    async fn delete_mail_of_erased(&self, ports: &ShopPorts) -> Result<(), String> {
         for recipient in self.mail.recipients().await.map_err(|error| error.to_string())? {
             if ports.people.is_erased(&recipient.person()).await.map_err(|error| error.to_string())? {
                 self.mail.forget(&recipient).await.map_err(|error| error.to_string())?;

@@ -179,7 +179,7 @@ async fn a_guest_erasure_is_not_found_if_the_order_was_attached_meanwhile() {
     test.shop.wait_for(test.shop.log.head().await.unwrap()).await;
     let attached = tokio::spawn(async move {
         for _ in 0..3 {
-            sweep.step(&pool, &attaching).await.unwrap();
+            sweep.step(&pool, &attaching.shop()).await.unwrap();
         }
     });
     opened.notified().await;
@@ -204,7 +204,7 @@ async fn notes_on_an_attached_order_are_sealed_with_the_key_of_the_customer() {
     let text = Personal::new(order.guest(), "text", "call Ada".to_owned());
     let write = OrderNotesCommand::Write { author: CustomerId::parse("ops").unwrap(), text };
     let request = test.request(stream.clone(), write);
-    let note = NoteId(request.origin.command_id.creates("note"));
+    let note = NoteId(request.origin.command_id.derived_id("note"));
     ports.aggregates.order_notes.execute(request).await.unwrap();
     let mut steps = 0;
     while !ports.people.is_erased(&order.guest()).await.unwrap() {
@@ -217,7 +217,7 @@ async fn notes_on_an_attached_order_are_sealed_with_the_key_of_the_customer() {
     assert_eq!(types, ["notes.written", "notes.resealed"]);
     let loaded = ports.aggregates.order_notes.load(&stream).await.unwrap().unwrap();
     let stored = loaded.state.text(note).unwrap();
-    let keys = ports.people.to_open(vec![customer.person()]).await.unwrap();
+    let keys = ports.people.keys_for_opening(vec![customer.person()]).await.unwrap();
     assert_eq!((stored.person(), stored.reveal(&keys).as_deref()), (&customer.person(), Some("call Ada")));
 }
 
@@ -253,7 +253,7 @@ async fn restored_credentials_of_erased_accounts_are_deleted_again() {
     let people = std::slice::from_ref(&customer);
     assert_eq!(ports.accounts.credentials.accounts_with_data(people).await.unwrap(), []);
     // The erasure is complete before the older file is restored.
-    while !ports.people.unsettled(1).await.unwrap().is_empty() {
+    while !ports.people.incomplete_erasures(1).await.unwrap().is_empty() {
         test.sweep(erasures::UnfinishedErasures::new(&sweep_context(&test)), SignedDuration::ZERO).await;
     }
     let test = test.reopened(async || copy_credentials(older.path(), &data)).await;

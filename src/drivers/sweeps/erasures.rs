@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use souk_command_api::Ports;
 use souk_domain::{CustomerId, OrderId};
 use souk_eventsourcing::{Person, Position};
+use souk_process_managers::ShopPorts;
 use souk_process_managers::erasure::{
     CustomerOrders, ErasureError, ErasureOutcome, complete, forget_customer,
 };
-use souk_process_managers::sweeps::erasures::{NAME, destroy_restored, unsettle_missing, with_credentials};
+use souk_process_managers::sweeps::erasures::{NAME, destroy_restored, reopen_unfinished, with_credentials};
 use souk_process_managers::sweeps::{SweepError, origin};
 use sqlx::SqlitePool;
 use tokio::sync::watch;
@@ -72,18 +72,18 @@ impl Sweep for UnfinishedErasures {
         Some(Arc::clone(&self.people_lock))
     }
 
-    async fn step(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
+    async fn step(&mut self, pool: &SqlitePool, ports: &ShopPorts) -> Result<(), sqlx::Error> {
         self.recheck_credentials(ports).await;
         self.recheck_keys(pool, ports).await?;
         self.recheck_log(pool, ports).await?;
-        let unsettled = match ports.people.unsettled(PEOPLE_MAX).await {
-            Ok(unsettled) => unsettled,
+        let incomplete = match ports.people.incomplete_erasures(PEOPLE_MAX).await {
+            Ok(incomplete) => incomplete,
             Err(error) => {
                 tracing::warn!(%error, "erasures could not be finished; the sweep will try again");
                 return Ok(());
             }
         };
-        if unsettled.is_empty() {
+        if incomplete.is_empty() {
             return Ok(());
         }
         // The keys of these people are destroyed. Only appends that are running now may be sealed with them.
@@ -95,8 +95,8 @@ impl Sweep for UnfinishedErasures {
             return Ok(());
         }
         let orders = OrderRows { pool, reached: &self.reached, head: *self.head.borrow() };
-        for person in unsettled {
-            let completed = complete(&ports.shop(), &person, &orders, &origin(&*ports.clock, NAME)).await;
+        for person in incomplete {
+            let completed = complete(ports, &person, &orders, &origin(&*ports.clock, NAME)).await;
             log(&person, completed);
         }
         Ok(())
@@ -142,7 +142,7 @@ impl UnfinishedErasures {
     }
 
     /// Deletes the credentials of erased people again, once after each start.
-    async fn recheck_credentials(&mut self, ports: &Ports) {
+    async fn recheck_credentials(&mut self, ports: &ShopPorts) {
         for _ in 0..COMPARED_PAGES_MAX {
             let Some(after) = self.credentials_checked.clone() else { return };
             match delete_credentials(ports, &after).await {
@@ -160,7 +160,7 @@ impl UnfinishedErasures {
     }
 
     /// Destroys restored keys of people whose erasure is in the log, once after each start.
-    async fn recheck_keys(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
+    async fn recheck_keys(&mut self, pool: &SqlitePool, ports: &ShopPorts) -> Result<(), sqlx::Error> {
         let Some(after) = self.keys_checked.as_ref().filter(|_| self.has_all_erasures()) else {
             return Ok(());
         };
@@ -171,7 +171,7 @@ impl UnfinishedErasures {
                 .fetch_all(pool)
                 .await?;
         for person in names.iter().map(|name| Person::parse(name)) {
-            match destroy_restored(&ports.shop(), &person).await {
+            match destroy_restored(ports, &person).await {
                 Ok(false) => {}
                 Ok(true) => tracing::info!(%person, "a restored key of an erased person was destroyed again"),
                 Err(error) => {
@@ -185,7 +185,7 @@ impl UnfinishedErasures {
     }
 
     /// Marks erasures that are missing in the log as unfinished, once after each start.
-    async fn recheck_log(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
+    async fn recheck_log(&mut self, pool: &SqlitePool, ports: &ShopPorts) -> Result<(), sqlx::Error> {
         let Some(after) = self.log_checked.as_ref().filter(|_| self.has_all_erasures()) else {
             return Ok(());
         };
@@ -205,7 +205,7 @@ impl UnfinishedErasures {
                 .await?
                 .into_iter()
                 .collect();
-        if unsettle_missing(&ports.shop(), &people, &in_log).await.map_err(warn).is_ok() {
+        if reopen_unfinished(ports, &people, &in_log).await.map_err(warn).is_ok() {
             self.log_checked = Some(last);
         }
         Ok(())
@@ -219,10 +219,10 @@ impl UnfinishedErasures {
 
 /// Deletes the restored credentials of the next erased people. Returns the last of these people; `None` if
 /// there was none.
-async fn delete_credentials(ports: &Ports, after: &str) -> Result<Option<String>, SweepError> {
+async fn delete_credentials(ports: &ShopPorts, after: &str) -> Result<Option<String>, SweepError> {
     let people = ports.people.erased_after(after, COMPARED_MAX).await?;
-    for customer in with_credentials(&ports.shop(), &people).await? {
-        forget_customer(&ports.shop(), &customer, &origin(&*ports.clock, NAME)).await?;
+    for customer in with_credentials(ports, &people).await? {
+        forget_customer(ports, &customer, &origin(&*ports.clock, NAME)).await?;
         tracing::info!(%customer, "restored credentials of an erased person were deleted again");
     }
     Ok(people.last().map(|person| person.as_str().to_owned()))

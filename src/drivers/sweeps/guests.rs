@@ -2,13 +2,15 @@
 //! the index of people, and the orders and users from the read models.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use souk_command_api::Ports;
 use souk_domain::{CustomerId, OrderId};
-use souk_eventsourcing::personal::Linked;
+use souk_eventsourcing::personal::NameLink;
 use souk_eventsourcing::{KeysUnavailable, Position, Revision};
+use souk_http::Keys;
+use souk_process_managers::ShopPorts;
 use souk_process_managers::sweeps::SweepError;
 use souk_process_managers::sweeps::guests::{
     GuestSettings, LinkedOrder, LinkedTo, NAME, attach, link, link_older,
@@ -29,12 +31,16 @@ pub(super) struct UnattachedOrders {
     pub(super) people_lock: Arc<tokio::sync::Mutex<()>>,
     /// Position of the read models.
     pub(super) reached: watch::Receiver<Position>,
+    /// Key of the hashes of e-mail addresses, among the keys of the shop.
+    pub(super) shop_keys: Arc<Keys>,
+    /// Time that an order waits for its payment.
+    pub(super) payment_timeout: Duration,
     /// True if the read models are built.
     pub(super) built: watch::Receiver<bool>,
     /// End of the log when the shop was started.
     pub(super) head_at_start: Position,
     /// Last link of the previous step. `None` at the beginning of a pass.
-    pub(super) after: Option<Linked>,
+    pub(super) after: Option<NameLink>,
     /// Place after which the next step links orders. `None` before the first step.
     pub(super) linked_to: Option<LinkedTo>,
     /// Last guest order of an older log that was added to the index. `None` after all were added.
@@ -47,9 +53,12 @@ pub(super) struct UnattachedOrders {
 impl UnattachedOrders {
     /// Creates a sweep that has handled nothing yet.
     pub(super) fn new(context: &SweepContext) -> Self {
-        let SweepContext { reached, built, head_at_start, people_lock, .. } = context.clone();
+        let SweepContext { reached, built, head_at_start, people_lock, shop_keys, payment_timeout, .. } =
+            context.clone();
         Self {
             people_lock,
+            shop_keys,
+            payment_timeout,
             reached,
             built,
             head_at_start,
@@ -71,7 +80,7 @@ impl Sweep for UnattachedOrders {
         Some(Arc::clone(&self.people_lock))
     }
 
-    async fn step(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
+    async fn step(&mut self, pool: &SqlitePool, ports: &ShopPorts) -> Result<(), sqlx::Error> {
         if *self.built.borrow() && *self.reached.borrow() >= self.head_at_start {
             for result in [self.add_older(pool, ports).await?, self.link_new(pool, ports).await?] {
                 if let Err(error) = result {
@@ -87,12 +96,12 @@ impl Sweep for UnattachedOrders {
                 return Ok(());
             }
         };
-        for Linked { name, alias, person } in &found {
+        for NameLink { name, alias, person } in &found {
             let order = person.parts().1;
             let statement = sqlx::query_as(include_str!("guests.sql")).bind(alias).bind(order);
             let owned: Option<(Vec<u8>, String)> = statement.fetch_optional(pool).await?;
             let Some((row, user)) = owned else { continue };
-            if let Err(error) = attach_row(ports, order, name, &row, &user).await {
+            if let Err(error) = attach_row(ports, order, name, &row, &user, self.settings()).await {
                 let error = error.as_str();
                 tracing::warn!(order, error, "a guest order could not be attached; the sweep will try again");
             }
@@ -103,12 +112,17 @@ impl Sweep for UnattachedOrders {
 }
 
 impl UnattachedOrders {
+    fn settings(&self) -> GuestSettings<'_> {
+        let payment_timeout = SignedDuration::try_from(self.payment_timeout).unwrap_or(SignedDuration::MAX);
+        GuestSettings { email_hash_key: &self.shop_keys.email_hash, payment_timeout }
+    }
+
     /// Adds the keyed hashes of e-mail addresses in older logs to the index: of guest orders, and of users
     /// with a verified address. Such a hash is used as its own alias.
     async fn add_older(
         &mut self,
         pool: &SqlitePool,
-        ports: &Ports,
+        ports: &ShopPorts,
     ) -> Result<Result<(), KeysUnavailable>, sqlx::Error> {
         let users = sqlx::query_as::<_, (i64, String)>(include_str!("older_users.sql"));
         let users = users.bind(self.users_added).bind(STEP_ROWS_MAX).fetch_all(pool).await?;
@@ -121,7 +135,7 @@ impl UnattachedOrders {
         if let Some(after) = self.orders_added.clone() {
             let orders = older(pool, include_str!("older_guests.sql"), &after).await?;
             let parsed = |(order, hash): &(String, String)| Some((OrderId::parse(order).ok()?, hash.clone()));
-            if let Err(error) = link_older(&ports.shop(), orders.iter().filter_map(parsed)).await {
+            if let Err(error) = link_older(ports, orders.iter().filter_map(parsed)).await {
                 return Ok(Err(error));
             }
             self.orders_added = orders.last().map(|(order, _)| order.clone());
@@ -133,7 +147,7 @@ impl UnattachedOrders {
     async fn link_new(
         &mut self,
         pool: &SqlitePool,
-        ports: &Ports,
+        ports: &ShopPorts,
     ) -> Result<Result<(), KeysUnavailable>, sqlx::Error> {
         if self.linked_to.is_none() {
             let newest = sqlx::query_scalar("SELECT max(placed_at) FROM orders").fetch_one(pool).await?;
@@ -148,7 +162,7 @@ impl UnattachedOrders {
                 serde_json::from_slice(doc).map_err(|error| sqlx::Error::Decode(error.into()))?;
             emails.extend(row.guest_email().cloned());
         }
-        if let Err(error) = link(&ports.shop(), emails, settings(ports)).await {
+        if let Err(error) = link(ports, emails, self.settings()).await {
             return Ok(Err(error));
         }
         if let Some((placed_at_us, order, _)) = found.last() {
@@ -162,11 +176,12 @@ impl UnattachedOrders {
 
 /// Attaches the order of a row to a user. `hash` is the keyed hash with which the order is linked.
 async fn attach_row(
-    ports: &Ports,
+    ports: &ShopPorts,
     order: &str,
     hash: &str,
     document: &[u8],
     user: &str,
+    settings: GuestSettings<'_>,
 ) -> Result<(), SweepError> {
     let order = OrderId::parse(order)?;
     let row: OrderRow = serde_json::from_slice(document)?;
@@ -181,13 +196,7 @@ async fn attach_row(
         shipping_address: row.shipping_address,
         linked_hash: hash.to_owned(),
     };
-    attach(&ports.shop(), linked, customer, settings(ports)).await
-}
-
-fn settings(ports: &Ports) -> GuestSettings<'_> {
-    let payment_timeout =
-        SignedDuration::try_from(ports.settings.payment_timeout).unwrap_or(SignedDuration::MAX);
-    GuestSettings { email_hash_key: &ports.keys.email_hash, payment_timeout }
+    attach(ports, linked, customer, settings).await
 }
 
 /// Reads one page of keys and keyed hashes.

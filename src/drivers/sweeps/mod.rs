@@ -18,12 +18,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use souk_command_api::Ports;
 use souk_eventsourcing::Position;
+use souk_http::Keys;
 use souk_mail_folder::MailFolder;
+use souk_process_managers::ShopPorts;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::drivers::parts::{Condition, Part, Parts, stop_requested, supervise};
@@ -56,7 +57,7 @@ trait Sweep: Send {
     }
 
     /// Handles up to [`STEP_ROWS_MAX`] rows. A row that can't be handled is logged and left for a later step.
-    async fn step(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error>;
+    async fn step(&mut self, pool: &SqlitePool, ports: &ShopPorts) -> Result<(), sqlx::Error>;
 }
 
 /// State of the shop that sweeps need.
@@ -77,6 +78,14 @@ pub struct SweepContext {
     pub people_lock: Arc<tokio::sync::Mutex<()>>,
     /// Record of the completeness of the keys of people.
     pub keys: Completeness,
+    /// Keys of tokens, cookies and keyed hashes.
+    pub shop_keys: Arc<Keys>,
+    /// Time that an order waits for its payment.
+    pub payment_timeout: Duration,
+    /// Wakes the sweep that finishes erasures.
+    pub erased: Arc<Notify>,
+    /// Becomes true when the shop stops.
+    pub stopping: watch::Receiver<bool>,
 }
 
 /// Constructor of a sweep. It is called at each start of the part.
@@ -85,7 +94,7 @@ type NewSweep = Box<dyn Fn() -> Box<dyn Sweep> + Send>;
 /// Starts all sweeps, each as a separate part, until the shop stops.
 pub fn start(
     read_models: &Path,
-    ports: &Ports,
+    ports: &ShopPorts,
     context: &SweepContext,
     mail: &MailFolder,
     parts: &Parts,
@@ -94,10 +103,13 @@ pub fn start(
         let ports = ports.clone();
         let read_models = read_models.to_owned();
         let part = parts.sweep(new_sweep().name());
-        let stop = ports.stopping.clone();
+        let context = context.clone();
+        let stop = context.stopping.clone();
         let begun = Arc::clone(&part);
-        let begin =
-            move || tokio::spawn(repeat(new_sweep(), open(&read_models), ports.clone(), Arc::clone(&begun)));
+        let begin = move || {
+            let pool = open(&read_models);
+            tokio::spawn(repeat(new_sweep(), pool, ports.clone(), context.clone(), Arc::clone(&begun)))
+        };
         tokio::spawn(supervise(part, stop, begin))
     };
     all(context, mail).into_iter().map(run).collect()
@@ -105,22 +117,23 @@ pub fn start(
 
 /// Returns the constructors of all sweeps.
 fn all(context: &SweepContext, mail: &MailFolder) -> [NewSweep; 9] {
-    let guests = context.clone();
-    let erasures = context.clone();
-    let complete = context.clone();
-    let mail = mail.clone();
+    let of = |new: fn(&SweepContext, &MailFolder) -> Box<dyn Sweep>| -> NewSweep {
+        let context = context.clone();
+        let mail = mail.clone();
+        Box::new(move || new(&context, &mail))
+    };
     [
-        Box::new(|| Box::new(reservations::OverdueReservations)),
-        Box::new(|| Box::new(claims::OpenClaims)),
-        Box::new(|| Box::new(webhooks::KeptWebhooks::default())),
-        Box::new(move || Box::new(guests::UnattachedOrders::new(&guests))),
-        Box::new(move || Box::new(erasures::UnfinishedErasures::new(&erasures))),
-        Box::new(move || {
+        of(|_, _| Box::new(reservations::OverdueReservations)),
+        of(|_, _| Box::new(claims::OpenClaims)),
+        of(|_, _| Box::new(webhooks::KeptWebhooks::default())),
+        of(|context, _| Box::new(guests::UnattachedOrders::new(context))),
+        of(|context, _| Box::new(erasures::UnfinishedErasures::new(context))),
+        of(|_, mail| {
             Box::new(credentials::ExpiredCredentials { mail: mail.clone(), next: Timestamp::UNIX_EPOCH })
         }),
-        Box::new(|| Box::new(keys::RotatedKeys)),
-        Box::new(|| Box::new(readdressed::ReaddressedOrders::default())),
-        Box::new(move || Box::new(complete::CompleteKeys::new(&complete))),
+        of(|context, _| Box::new(keys::RotatedKeys(Arc::clone(&context.shop_keys)))),
+        of(|context, _| Box::new(readdressed::ReaddressedOrders::new(context))),
+        of(|context, _| Box::new(complete::CompleteKeys::new(context))),
     ]
 }
 
@@ -129,17 +142,18 @@ fn all(context: &SweepContext, mail: &MailFolder) -> [NewSweep; 9] {
 async fn repeat(
     mut sweep: Box<dyn Sweep>,
     pool: SqlitePool,
-    ports: Ports,
+    ports: ShopPorts,
+    context: SweepContext,
     part: Arc<Part>,
 ) -> Result<(), String> {
-    let mut stop = ports.stopping.clone();
+    let mut stop = context.stopping.clone();
     let mut ticks = tokio::time::interval(STEP_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut failures = 0_u32;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = ports.erased.notified(), if sweep.is_woken_by_erasures() => {}
+            () = context.erased.notified(), if sweep.is_woken_by_erasures() => {}
             () = stop_requested(&mut stop) => return Ok(()),
         }
         let step = async {

@@ -1,8 +1,8 @@
 //! Sweep that expires overdue reservations: reads their SKUs from the read model `reservations`.
 
 use async_trait::async_trait;
-use souk_command_api::Ports;
 use souk_domain::Sku;
+use souk_process_managers::ShopPorts;
 use souk_process_managers::sweeps::reservations::{NAME, expire};
 use sqlx::SqlitePool;
 
@@ -16,14 +16,14 @@ impl Sweep for OverdueReservations {
         NAME
     }
 
-    async fn step(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
+    async fn step(&mut self, pool: &SqlitePool, ports: &ShopPorts) -> Result<(), sqlx::Error> {
         let skus: Vec<String> = sqlx::query_scalar(include_str!("reservations.sql"))
             .bind(ports.clock.now().as_microsecond())
             .bind(STEP_ROWS_MAX)
             .fetch_all(pool)
             .await?;
         for sku in skus.iter().filter_map(|sku| Sku::parse(sku).ok()) {
-            if let Err(error) = expire(&ports.shop(), &sku).await {
+            if let Err(error) = expire(ports, &sku).await {
                 let error = tracing::field::display(error.as_str());
                 tracing::warn!(%sku, error, "overdue reservations could not be expired; the sweep will try again");
             }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use souk_command_api::Ports;
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::order::event::OrderLine;
 use souk_domain::order::{Draft, Order, OrderCommand, OrderStatus, draft};
@@ -48,7 +49,7 @@ impl TestShop {
     /// Waits until the read models are up to date, and runs one step of a sweep with these ports.
     pub(super) async fn sweep_over(&self, mut sweep: impl Sweep, ports: &Ports) {
         self.shop.wait_for(self.shop.log.head().await.unwrap()).await;
-        sweep.step(&super::open(self.shop.read_models.path()), ports).await.unwrap();
+        sweep.step(&super::open(self.shop.read_models.path()), &ports.shop()).await.unwrap();
     }
 
     pub(super) fn request<C>(&self, stream: StreamName, command: C) -> CommandRequest<C> {
@@ -57,7 +58,7 @@ impl TestShop {
 
     async fn owner(&self, sku: &Sku) -> Option<String> {
         let claim = self.shop.ports.aggregates.claims.load(&Claim::of_sku(sku)).await.unwrap().unwrap();
-        claim.state.held.as_ref().map(|held| held.owner.clone())
+        claim.state.holder.as_ref().map(|holder| holder.owner.clone())
     }
 
     async fn claim(&self, sku: &Sku, owner: &StreamName) {
@@ -123,7 +124,7 @@ async fn an_interrupted_sign_up_leaves_neither_a_claim_nor_a_password() {
     let credentials = &ports.accounts.credentials;
     credentials.set_password(&user.customer(), "a hash").await.unwrap();
     test.sweep(claims::OpenClaims, SignedDuration::from_secs(70)).await;
-    assert!(ports.aggregates.claims.load(&address).await.unwrap().unwrap().state.held.is_none());
+    assert!(ports.aggregates.claims.load(&address).await.unwrap().unwrap().state.holder.is_none());
     assert_eq!(credentials.password(&user.customer()).await.unwrap(), None);
 }
 
@@ -193,7 +194,7 @@ impl Sweep for Failing {
         "failing-sweep"
     }
 
-    async fn step(&mut self, _: &SqlitePool, _: &Ports) -> Result<(), sqlx::Error> {
+    async fn step(&mut self, _: &SqlitePool, _: &ShopPorts) -> Result<(), sqlx::Error> {
         if self.0.load(std::sync::atomic::Ordering::SeqCst) { Ok(()) } else { Err(sqlx::Error::PoolClosed) }
     }
 }
@@ -208,7 +209,8 @@ async fn a_sweep_ends_after_repeated_failures_and_works_only_after_a_successful_
         tokio::spawn(repeat(
             Box::new(Failing(Arc::clone(&is_repaired))),
             pool,
-            test.shop.ports.clone(),
+            test.shop.ports.shop(),
+            sweep_context(&test),
             Arc::clone(part),
         ))
     };
@@ -233,7 +235,7 @@ impl Sweep for Endless {
         "endless-sweep"
     }
 
-    async fn step(&mut self, _: &SqlitePool, _: &Ports) -> Result<(), sqlx::Error> {
+    async fn step(&mut self, _: &SqlitePool, _: &ShopPorts) -> Result<(), sqlx::Error> {
         std::future::pending().await
     }
 }
@@ -243,9 +245,11 @@ async fn a_step_that_takes_too_long_ends_the_sweep_with_the_reason() {
     let test = TestShop::open().await;
     let part = Parts::default().sweep("endless-sweep");
     let pool = super::open(test.shop.read_models.path());
-    let ports = test.shop.ports.clone();
+    let ports = test.shop.ports.shop();
+    let context = sweep_context(&test);
     tokio::time::pause();
-    let ended = tokio::time::timeout(STEP_TIME_MAX * 2, repeat(Box::new(Endless), pool, ports, part)).await;
+    let run = repeat(Box::new(Endless), pool, ports, context, part);
+    let ended = tokio::time::timeout(STEP_TIME_MAX * 2, run).await;
     assert_eq!(ended.unwrap(), Err("a step took longer than 120 s".to_owned()));
 }
 
@@ -255,7 +259,7 @@ pub(super) fn guest_order(order: OrderId, email: &Email, now: Timestamp) -> Draf
     let product = ProductId(Uuid::from_u128(1));
     let line =
         OrderLine { sku: sku(), product, name: "Heart".into(), quantity: 1, unit_price, shown_price: None };
-    let parts = draft::Parts {
+    let fields = draft::DraftFields {
         order,
         customer: None,
         cart: None,
@@ -266,7 +270,7 @@ pub(super) fn guest_order(order: OrderId, email: &Email, now: Timestamp) -> Draf
         placed_at: now,
         pay_by: now + SignedDuration::from_mins(15),
     };
-    Draft::assemble(parts).unwrap()
+    Draft::assemble(fields).unwrap()
 }
 
 /// Returns the context of sweeps in a shop whose read models are built.
@@ -279,6 +283,10 @@ pub(super) fn sweep_context(test: &TestShop) -> SweepContext {
         sealed_appends: SealedAppends::default(),
         people_lock: Arc::default(),
         keys: test.shop.complete.clone(),
+        shop_keys: Arc::clone(&test.shop.ports.keys),
+        payment_timeout: test.shop.ports.settings.payment_timeout,
+        erased: Arc::clone(&test.shop.ports.erased),
+        stopping: test.shop.ports.stopping.clone(),
     }
 }
 
@@ -317,7 +325,7 @@ async fn guest_orders_of_older_and_newer_logs_are_attached_to_the_account_with_t
     for order in [older, newer] {
         let is_theirs = async || {
             let loaded = ports.aggregates.orders.load(&Order::stream(order)).await.unwrap().unwrap();
-            let ring = ports.people.to_open(vec![order.guest()]).await.unwrap();
+            let ring = ports.people.keys_for_opening(vec![order.guest()]).await.unwrap();
             loaded.state.customer() == Some(&user.customer()) && ring.get(&order.guest()).is_none()
         };
         let mut steps = 0;
@@ -409,7 +417,7 @@ pub(super) async fn wait_for_status(test: &TestShop, order: OrderId, status: Ord
 
 async fn has_address_key(test: &TestShop, order: OrderId) -> bool {
     let person = order.readdressed();
-    let ring = test.shop.ports.people.to_open(vec![person.clone()]).await.unwrap();
+    let ring = test.shop.ports.people.keys_for_opening(vec![person.clone()]).await.unwrap();
     ring.get(&person).is_some()
 }
 
@@ -417,13 +425,17 @@ async fn has_address_key(test: &TestShop, order: OrderId) -> bool {
 async fn the_new_address_of_an_erased_buyers_order_is_erased_when_the_order_ends() {
     let test = TestShop::open().await;
     let order = readdressed_order(&test).await;
-    test.sweep(readdressed::ReaddressedOrders::default(), SignedDuration::ZERO).await;
+    test.sweep(readdressed::ReaddressedOrders::new(&sweep_context(&test)), SignedDuration::ZERO).await;
     assert!(has_address_key(&test, order).await, "the order must still be shipped");
     execute_order(&test, order, OrderCommand::Ship { carrier: "post".into(), tracking: String::new() }).await;
-    test.sweep(readdressed::ReaddressedOrders::default(), SignedDuration::from_hours(89 * 24)).await;
+    test.sweep(
+        readdressed::ReaddressedOrders::new(&sweep_context(&test)),
+        SignedDuration::from_hours(89 * 24),
+    )
+    .await;
     assert!(has_address_key(&test, order).await, "the parcel is on its way");
     execute_order(&test, order, OrderCommand::Deliver).await;
-    test.sweep(readdressed::ReaddressedOrders::default(), SignedDuration::ZERO).await;
+    test.sweep(readdressed::ReaddressedOrders::new(&sweep_context(&test)), SignedDuration::ZERO).await;
     assert!(!has_address_key(&test, order).await);
 }
 
@@ -432,6 +444,10 @@ async fn the_new_address_of_an_undelivered_order_is_erased_after_ninety_days() {
     let test = TestShop::open().await;
     let order = readdressed_order(&test).await;
     execute_order(&test, order, OrderCommand::Ship { carrier: "post".into(), tracking: String::new() }).await;
-    test.sweep(readdressed::ReaddressedOrders::default(), SignedDuration::from_hours(91 * 24)).await;
+    test.sweep(
+        readdressed::ReaddressedOrders::new(&sweep_context(&test)),
+        SignedDuration::from_hours(91 * 24),
+    )
+    .await;
     assert!(!has_address_key(&test, order).await);
 }

@@ -1,8 +1,8 @@
 //! Sweep that delivers stored webhooks: reads them from the read model `kept_webhooks`.
 
 use async_trait::async_trait;
-use souk_command_api::Ports;
 use souk_eventsourcing::CorrelationId;
+use souk_process_managers::ShopPorts;
 use souk_process_managers::provider_event::{ProviderEvent, ProviderEventKind};
 use souk_process_managers::sweeps::webhooks::{NAME, due_if_made_since, retry};
 use souk_projections::kept_webhooks::KeptWebhookRow;
@@ -23,7 +23,7 @@ impl Sweep for KeptWebhooks {
         NAME
     }
 
-    async fn step(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
+    async fn step(&mut self, pool: &SqlitePool, ports: &ShopPorts) -> Result<(), sqlx::Error> {
         let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(include_str!("webhooks.sql"))
             .bind(&self.after)
             .bind(due_if_made_since(ports.clock.now()).as_microsecond())
@@ -37,7 +37,7 @@ impl Sweep for KeptWebhooks {
                 continue;
             };
             let correlation_id = CorrelationId::from(ports.clock.new_id());
-            if let Err(error) = retry(&ports.shop(), &stored, &correlation_id).await {
+            if let Err(error) = retry(ports, &stored, &correlation_id).await {
                 let why = error.as_str();
                 tracing::warn!(
                     webhook = stored.id,

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use serde_path_to_error::Segment;
-use souk_domain::text::{QUOTED_CHARS_MAX, cut};
+use souk_domain::text::{QUOTED_CHARS_MAX, truncate};
 
 use crate::objects::Objects;
 use crate::paging::LIMIT_MAX;
@@ -165,8 +165,10 @@ fn message_of(cause: &serde_json::Error) -> String {
 /// expected.
 fn shortened(message: &str) -> String {
     match message.rfind(", expected").map(|end| message.split_at(end)) {
-        Some((quoting, expected)) => cut(quoting, QUOTING_CHARS_MAX) + &cut(expected, EXPECTED_CHARS_MAX),
-        None => cut(message, QUOTING_CHARS_MAX),
+        Some((quoting, expected)) => {
+            truncate(quoting, QUOTING_CHARS_MAX) + &truncate(expected, EXPECTED_CHARS_MAX)
+        }
+        None => truncate(message, QUOTING_CHARS_MAX),
     }
 }
 
@@ -294,7 +296,7 @@ fn parameter_problem(message: &str) -> Problem {
         _ if message.contains("unknown field `") => {
             let name = message.split('`').nth(1).unwrap_or("query");
             let allowed = match message.rfind(", expected") {
-                Some(at) => cut(&message[at + 2..], EXPECTED_CHARS_MAX),
+                Some(at) => truncate(&message[at + 2..], EXPECTED_CHARS_MAX),
                 None => "no parameter is allowed".into(),
             };
             Problem::parameter(name, format!("there is no such parameter here; {allowed}"))

@@ -135,7 +135,7 @@ impl Guard {
         if let Some(in_progress) = self.begin(target, address)? {
             return Ok(in_progress);
         }
-        let _place = Waiting::take_place(self, target)?;
+        let _place = WaitingPlace::take_place(self, target)?;
         let begin = async {
             loop {
                 let mut ended = pin!(self.ended.notified());
@@ -168,8 +168,8 @@ impl Guard {
     }
 
     /// Forgives failed sign-ins to an account, because its password was changed.
-    pub fn forgive_sign_ins(&self, email: &EmailHash) {
-        self.counts().forgive(&Target::SignIn(email.clone()));
+    pub fn clear_sign_in_failures(&self, email: &EmailHash) {
+        self.counts().clear_failures(&Target::SignIn(email.clone()));
         self.ended.notify_waiters();
     }
 
@@ -206,12 +206,12 @@ impl Drop for InProgress<'_> {
 }
 
 /// A place among the waiting attempts. It is given back when dropped.
-struct Waiting<'a> {
+struct WaitingPlace<'a> {
     guard: &'a Guard,
     target: &'a Target,
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> WaitingPlace<'a> {
     fn take_place(guard: &'a Guard, target: &'a Target) -> Result<Self, Problem> {
         if !guard.counts().enter_wait(target) {
             return Err(too_many_in_progress());
@@ -220,7 +220,7 @@ impl<'a> Waiting<'a> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingPlace<'_> {
     fn drop(&mut self) {
         self.guard.counts().leave_wait(self.target);
     }

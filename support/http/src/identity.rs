@@ -132,7 +132,7 @@ pub trait Tokens: Send + Sync + 'static {
     /// Returns true if the source has all keys of the shop. Otherwise a token of an unknown key may be valid.
     fn is_complete(&self) -> bool;
     /// Returns the cache of tokens whose signature was verified.
-    fn verified(&self) -> &Verified;
+    fn verified(&self) -> &VerifiedTokens;
     /// Reads the cart token of the request, if it has one, into the caller.
     fn read_cart(&self, headers: &HeaderMap, caller: &mut Caller) -> Result<(), Problem>;
 }
@@ -275,7 +275,7 @@ fn verify(token: &str, keys: &dyn Tokens, now: Timestamp) -> Result<Caller, Prob
     };
     let signed = match cached {
         Some(signed) => signed,
-        None => Arc::new(Signed { claims: check_signature(token, &key)?, key_id }),
+        None => Arc::new(SignedToken { claims: check_signature(token, &key)?, key_id }),
     };
     let claims = &signed.claims;
     let difference_max = i64::try_from(CLOCK_DIFFERENCE_MAX_S).unwrap_or(0);
@@ -317,33 +317,33 @@ fn check_signature(token: &str, key: &DecodingKey) -> Result<Claims, Problem> {
 }
 
 /// Claims of a token whose signature was verified, and the id of its key.
-struct Signed {
+struct SignedToken {
     key_id: String,
     claims: Claims,
 }
 
 /// Cache of tokens whose signature was verified, by the hash of the token. The least recently used token is
 /// dropped first. Key, expiry and the end of the session are checked on every request all the same.
-pub struct Verified(Mutex<LruCache<[u8; 32], Arc<Signed>>>);
+pub struct VerifiedTokens(Mutex<LruCache<[u8; 32], Arc<SignedToken>>>);
 
-impl Default for Verified {
+impl Default for VerifiedTokens {
     fn default() -> Self {
         Self(Mutex::new(LruCache::new(NonZeroUsize::new(VERIFIED_MAX).unwrap_or(NonZeroUsize::MIN))))
     }
 }
 
-impl Verified {
+impl VerifiedTokens {
     /// Locks the cache. The cache is consistent at every moment, so it stays usable after a panic of another
     /// thread.
-    fn lock(&self) -> MutexGuard<'_, LruCache<[u8; 32], Arc<Signed>>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<[u8; 32], Arc<SignedToken>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn get(&self, token: &str) -> Option<Arc<Signed>> {
+    fn get(&self, token: &str) -> Option<Arc<SignedToken>> {
         self.lock().get(blake3::hash(token.as_bytes()).as_bytes()).cloned()
     }
 
-    fn put(&self, token: &str, signed: Arc<Signed>) {
+    fn put(&self, token: &str, signed: Arc<SignedToken>) {
         self.lock().put(*blake3::hash(token.as_bytes()).as_bytes(), signed);
     }
 }

@@ -15,7 +15,7 @@ use jsonwebtoken::DecodingKey;
 use souk_private_files::{forbid_access, forbid_writing, make_folder, secure_key, write_new};
 
 use crate::cart_token;
-use crate::identity::{Caller, Tokens, Verified};
+use crate::identity::{Caller, Tokens, VerifiedTokens};
 use crate::problem::Problem;
 use crate::token_keys::{self, TokenKeys};
 
@@ -28,7 +28,7 @@ const SECRET: &str = "secret";
 pub struct Keys {
     folder: PathBuf,
     tokens: RwLock<Arc<TokenKeys>>,
-    verified: Verified,
+    verified: VerifiedTokens,
     pub(crate) cart: [u8; 32],
     /// Key that authenticates refresh tokens.
     pub refresh: [u8; 32],
@@ -106,7 +106,7 @@ impl Keys {
         Ok(Self {
             folder,
             tokens,
-            verified: Verified::default(),
+            verified: VerifiedTokens::default(),
             sign_in: Key::from(&doubled(&secret)),
             refresh: derived("souk 2026 refresh tokens"),
             sign_in_code: derived("souk 2026 codes of sign-ins"),
@@ -154,7 +154,7 @@ impl Tokens for Keys {
         true
     }
 
-    fn verified(&self) -> &Verified {
+    fn verified(&self) -> &VerifiedTokens {
         &self.verified
     }
 

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use souk_domain::FieldError;
-use souk_domain::text::{cut, quoted};
+use souk_domain::text::{quoted, truncate};
 use souk_eventsourcing::{KeysUnavailable, Position, StoreError};
 use souk_sign_in::CredentialsUnavailable;
 use souk_sign_in::password::TooManyWaiting;
@@ -79,7 +79,7 @@ pub struct ProblemField {
 impl Problem {
     /// Creates a problem with a code of the catalogue.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
-        let detail = cut(detail, DETAIL_CHARS_MAX);
+        let detail = truncate(detail, DETAIL_CHARS_MAX);
         Self { code, detail, errors: Vec::new(), retry_after_s: None, position: None }
     }
 
@@ -119,7 +119,7 @@ impl Problem {
             }
         }
         if self.code == "validation-failed" {
-            self.detail = cut(souk_domain::field_error::joined(&self.errors), DETAIL_CHARS_MAX);
+            self.detail = truncate(souk_domain::field_error::joined(&self.errors), DETAIL_CHARS_MAX);
         }
         self
     }
@@ -169,7 +169,7 @@ impl Problem {
             status: entry.status,
             code: entry.code.to_owned(),
             detail: self.detail.clone(),
-            instance: cut(instance, INSTANCE_CHARS_MAX),
+            instance: truncate(instance, INSTANCE_CHARS_MAX),
             correlation_id: correlation_id.to_owned(),
             errors: errors.collect(),
             position: self.position.map(|position| position.to_string()),

@@ -13,7 +13,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet};
 use tokio::sync::Notify;
 
 use crate::cart_token::CART_TOKEN;
-use crate::identity::{Caller, Tokens, Verified};
+use crate::identity::{Caller, Tokens, VerifiedTokens};
 use crate::problem::Problem;
 
 /// Public token keys as they were last fetched. A token of another key may still be valid; only the publisher
@@ -21,7 +21,7 @@ use crate::problem::Problem;
 #[derive(Default)]
 pub struct PublishedKeys {
     keys: RwLock<Arc<HashMap<String, Arc<DecodingKey>>>>,
-    verified: Verified,
+    verified: VerifiedTokens,
     /// Notified when a token names a key that is not in the set.
     pub missing: Notify,
 }
@@ -76,7 +76,7 @@ impl Tokens for PublishedKeys {
         false
     }
 
-    fn verified(&self) -> &Verified {
+    fn verified(&self) -> &VerifiedTokens {
         &self.verified
     }
 

@@ -251,7 +251,7 @@ impl<T: Serialize> IntoResponse for WriteResponse<T> {
 
 /// Checks a text against its rule and returns it trimmed, or the error of the field.
 pub fn check_text(pointer: &str, text: &str, rule: &TextRule) -> Result<String, FieldError> {
-    rule.keep(text).map_err(|why| FieldError::new(pointer, why.code(), why.to_string()))
+    rule.trim_and_check(text).map_err(|why| FieldError::new(pointer, why.code(), why.to_string()))
 }
 
 /// Checks a text like [`check_text`], and turns an error into a problem.

@@ -4,13 +4,9 @@
 use std::fs;
 use std::sync::LazyLock;
 
-use configuration::{Configuration, Overrides};
 use libfuzzer_sys::fuzz_target;
+use souk_configuration::{Configuration, Overrides};
 use tempfile::TempDir;
-
-// Only this module is included, because its crate depends on all engines.
-#[path = "../../../src/configuration/mod.rs"]
-mod configuration;
 
 static FOLDER: LazyLock<TempDir> =
     LazyLock::new(|| tempfile::tempdir().expect("a temporary folder can be created"));

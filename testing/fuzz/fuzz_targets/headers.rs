@@ -10,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue, Request};
 use axum::routing::get;
 use libfuzzer_sys::fuzz_target;
 use souk_eventsourcing::testkit::Noon;
-use souk_gateway::{Bodies, Edge, Limits, RouteTable, edge};
+use souk_gateway::{BodyHandling, Edge, Limits, RouteTable, edge};
 use souk_http::headers::{ReadHeaders, WriteHeaders};
 use souk_http::routes::{Access, Route, Side};
 use souk_http::{Caller, Keys, Problem, paging};
@@ -28,7 +28,7 @@ async fn read(caller: Caller, _: ReadHeaders, _: WriteHeaders, body: String) -> 
 static SHOP: LazyLock<Router> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a temporary folder can be created");
     let keys = Arc::new(Keys::open(folder.path()).expect("keys can be created"));
-    let cart = Route::new("GET", "/api/cart", Side::Query, Access::Guest);
+    let cart = Route::new("GET", "/api/cart", Side::Query, Access::OptionalCart);
     let settings = Edge {
         routes: Arc::new(RouteTable::new(vec![cart])),
         tokens: keys,
@@ -36,8 +36,8 @@ static SHOP: LazyLock<Router> = LazyLock::new(|| {
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::local()),
         proxies: Arc::default(),
-        bodies: Bodies::ReadHere,
-        room: Arc::default(),
+        bodies: BodyHandling::ReadHere,
+        memory: Arc::default(),
     };
     edge(Router::new().route("/api/cart", get(read)), settings)
 });

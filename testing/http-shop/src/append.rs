@@ -18,7 +18,7 @@ use souk_eventsourcing::{
 };
 
 use crate::Shop;
-use crate::examples::{later, pounds, product_id, sku};
+use crate::examples::{later, pence, product_id, sku};
 
 impl Shop {
     /// Appends an event with the time noon.
@@ -57,7 +57,7 @@ impl Shop {
 
     /// Appends the addition of units to a cart. The line belongs to product 1.
     pub async fn append_cart_item(&self, cart: CartId, text: &str, quantity: u32, amount: i64) {
-        let line = CartLine { sku: sku(text), product: product_id(1), quantity, unit_price: pounds(amount) };
+        let line = CartLine { sku: sku(text), product: product_id(1), quantity, unit_price: pence(amount) };
         self.append(&Cart::stream(cart), CartEvent::from(ItemAdded { line, customer: None })).await;
     }
 

@@ -16,8 +16,8 @@ pub fn later(minutes: i64) -> Timestamp {
     noon() + jiff::SignedDuration::from_mins(minutes)
 }
 
-/// Returns an amount in pence.
-pub fn pounds(amount: i64) -> Money {
+/// Returns an amount of pounds sterling, given in minor units.
+pub fn pence(amount: i64) -> Money {
     Money::new(amount, Currency::GBP)
 }
 
@@ -56,7 +56,7 @@ pub fn content(name: &str, category: &str, variants: &[(&str, i64)]) -> Content 
     let variant = |(text, amount): &(&str, i64)| Variant {
         sku: sku(text),
         options: BTreeMap::new(),
-        price: pounds(*amount),
+        price: pence(*amount),
         images: Vec::new(),
     };
     Content {
@@ -76,7 +76,7 @@ pub fn draft(number: u128, buyer: Option<&str>, skus: &[&str]) -> Draft {
         product: product_id(1),
         name: format!("Thing {text}"),
         quantity: 1,
-        unit_price: pounds(100),
+        unit_price: pence(100),
         shown_price: None,
     };
     Draft {
@@ -89,7 +89,7 @@ pub fn draft(number: u128, buyer: Option<&str>, skus: &[&str]) -> Draft {
         shipping_address: None,
         lines: skus.iter().map(line).collect(),
         charges: Vec::new(),
-        total: pounds(100 * i64::try_from(skus.len()).unwrap()),
+        total: pence(100 * i64::try_from(skus.len()).unwrap()),
         payment_token: None,
         placed_at: noon(),
         pay_by: later(15),

@@ -29,7 +29,7 @@ mod steps;
 pub use call::Call;
 pub use document::check_headers;
 pub use examples::{
-    cart_id, content, customer_id, draft, later, order_id, pounds, product_body, product_id, sku,
+    cart_id, content, customer_id, draft, later, order_id, pence, product_body, product_id, sku,
 };
 pub use reads::Reads;
 pub use response::{Response, fields};

@@ -10,12 +10,12 @@ use axum::body::Body;
 use axum::http::Response as HttpResponse;
 use http_body_util::BodyExt;
 use serde_json::Value;
-use souk_command_api::auth::mailed::Resets;
+use souk_command_api::auth::mailed_tokens::ResetPlaces;
 use souk_command_api::{Accounts, Ports, Settings, SettledOrders};
 use souk_domain::{AggregatePorts, CartId, Currency};
 use souk_eventsourcing::testkit::KeysInMemory;
 use souk_eventsourcing::{Clock, EventStore, StreamName};
-use souk_gateway::{Bodies, Edge, Limits, RouteTable, edge};
+use souk_gateway::{BodyHandling, Edge, Limits, RouteTable, edge};
 use souk_http::identity::{Grant, issue};
 use souk_http::{Guard, Keys, Role, cart_token};
 use souk_mail_folder::MailFolder;
@@ -165,7 +165,7 @@ async fn accounts(folder: &Path, clock: Arc<dyn Clock>, comparisons: Arc<AtomicU
         credentials: Arc::new(SqliteCredentials::open(folder).await.unwrap()),
         passwords: Arc::new(CountedHashing::new(comparisons)),
         outbox: Arc::new(MailFolder::new(folder, Arc::clone(&clock))),
-        resets: Resets::default(),
+        resets: ResetPlaces::default(),
         ended_sessions: Arc::default(),
         used_flows: Arc::default(),
         providers: Arc::new(ScriptedProviders::default()),
@@ -186,8 +186,8 @@ fn router(ports: &Ports, reads: &Reads, log: Arc<dyn EventStore>) -> Router {
         ended_sessions: Arc::clone(&ports.accounts.ended_sessions),
         clock: Arc::clone(&ports.clock),
         limits: Arc::new(Limits::off()),
-        bodies: Bodies::ReadHere,
-        room: Arc::default(),
+        bodies: BodyHandling::ReadHere,
+        memory: Arc::default(),
         proxies: Arc::default(),
     };
     edge(router, settings)

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use souk_domain::order::Draft;
-use souk_domain::order::draft::Parts;
+use souk_domain::order::draft::DraftFields;
 use souk_domain::order::event::OrderLine;
 use souk_domain::{Address, CartId, Currency, CustomerId, Email, Money, OrderId, ProductId, Sku};
 use uuid::Uuid;
@@ -58,7 +58,7 @@ pub fn draft(
     let pay_by = now + SignedDuration::from_secs(900);
     let email = customer.is_none().then(|| Email::parse(&format!("{NAME}-{n}@example.com")).unwrap());
     let shipping_address = variant.is_multiple_of(3).then(|| address(NAME));
-    let parts = Parts {
+    let fields = DraftFields {
         order,
         customer,
         cart,
@@ -69,5 +69,5 @@ pub fn draft(
         placed_at: now,
         pay_by,
     };
-    Draft::assemble(parts).unwrap()
+    Draft::assemble(fields).unwrap()
 }

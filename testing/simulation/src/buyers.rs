@@ -2,6 +2,7 @@
 //! until it is answered.
 
 use souk_domain::cart::{Cart, CartCommand};
+use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::order::event::{Reason, ReasonCode};
 use souk_domain::order::{Draft, Order, OrderCommand, OrderStatus};
 use souk_domain::stock::{Stock, StockCommand};
@@ -107,7 +108,7 @@ impl World {
         candidates[self.chance.below(candidates.len())].clone()
     }
 
-    /// Registers all customers.
+    /// Registers all customers, and claims their e-mail addresses.
     pub(crate) fn sign_up(&mut self) {
         for n in 0..CUSTOMERS {
             let email = Email::parse(&format!("{NAME}-{n}@example.org")).unwrap();
@@ -115,6 +116,8 @@ impl World {
             let user = user(n);
             let name = NAME.to_owned();
             let role = UserRole::Customer;
+            let claim = ClaimCommand::Claim { owner: User::stream(user).to_string(), epoch: 0 };
+            self.request(AggregateCommand::Claim(Claim::of_email(&email_hash), claim));
             let registration = Registration { user, email, email_hash, name, is_verified: true, role };
             self.request(AggregateCommand::User(
                 User::stream(user),

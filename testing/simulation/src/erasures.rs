@@ -1,13 +1,15 @@
-//! Erasure of people. Their key is destroyed at once, and a sweep performs all steps again. A kill can interrupt
+//! Erasure of people. A request destroys their key, and a sweep performs all steps in the order of the shop
+//! (`erasure::complete`): it waits for the answer of each command before the next step. A kill can interrupt
 //! the sweep anywhere. This module also checks the result at the end of a run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::Value;
 use souk_domain::cart::Cart;
+use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::order::{Order, OrderCommand};
 use souk_domain::user::{User, UserCommand};
-use souk_domain::{AggregateCommand, CustomerId, OrderId, UserId};
+use souk_domain::{AggregateCommand, CustomerId, EmailHash, OrderId, UserId};
 use souk_eventsourcing::personal::Sealed;
 use souk_eventsourcing::{CommandId, Decider as _, Person, Personal, Position, StreamName};
 use souk_process_managers::erasure::{self, ErasedSubject, ErasureStep};
@@ -27,11 +29,21 @@ pub(crate) struct ErasureProgress {
     /// Number of appends that may have been sealed before the key was destroyed.
     sealed: usize,
     /// Position of the last event in the log when these appends were complete.
-    until: Option<Position>,
-    /// True once the sweep has sent `Erase` to all orders of the person.
-    has_erased_orders: bool,
-    /// Number of commands of the sweep without an answer.
-    unanswered: usize,
+    head: Option<Position>,
+    /// Steps that come next.
+    steps: VecDeque<SweepStep>,
+    /// True if the read models had all orders of the person when the sweep read them. `None` before.
+    has_all_orders: Option<bool>,
+    /// True while a command of the sweep has no answer.
+    is_waiting: bool,
+}
+
+/// Step of the sweep.
+enum SweepStep {
+    /// Step of the shop's list.
+    Listed(ErasureStep),
+    /// Second command of [`ErasureStep::EraseAccount`]: it frees the e-mail address.
+    ReleaseEmail(UserId),
 }
 
 impl World {
@@ -43,54 +55,58 @@ impl World {
             return false;
         }
         let person = incomplete[self.chance.below(incomplete.len())].clone();
-        let Some(progress) = self.erasures.get(&person) else {
-            let sealed = self.disk.accepted_count();
-            self.erasures.insert(person.clone(), ErasureProgress { sealed, ..ErasureProgress::default() });
+        let sealed = self.disk.accepted_count();
+        let new = || ErasureProgress { sealed, ..ErasureProgress::default() };
+        let progress = self.erasures.entry(person.clone()).or_insert_with(new);
+        if progress.is_waiting || self.disk.answered_count() < progress.sealed {
+            return false;
+        }
+        if let Some(step) = progress.steps.pop_front() {
+            self.perform(&person, step);
+        } else if progress.head.is_none() {
+            progress.head = Some(self.disk.head());
             let destroy = ErasureStep::DestroyKey(person.clone());
             let account = customer(&person).iter().flat_map(erasure::account_steps).collect::<Vec<_>>();
-            self.perform(&person, std::iter::once(destroy).chain(account));
-            return true;
-        };
-        if progress.unanswered > 0 || self.disk.answered_count() < progress.sealed {
-            return false;
-        }
-        let Some(until) = progress.until else {
-            let until = Some(self.disk.head());
-            self.erasures.entry(person).or_default().until = until;
-            return true;
-        };
-        if self.models.position() < until {
-            return false;
-        }
-        if progress.has_erased_orders {
-            self.disk.keys.complete_erasure(&person);
+            progress.steps = std::iter::once(destroy).chain(account).map(SweepStep::Listed).collect();
+        } else if let Some(has_all_orders) = progress.has_all_orders {
             self.erasures.remove(&person);
-            return true;
+            if has_all_orders {
+                self.disk.keys.complete_erasure(&person);
+            }
+        } else {
+            progress.has_all_orders = Some(progress.head <= Some(self.models.position()));
+            let orders = self.orders_of(&person).into_iter();
+            let steps = orders.flat_map(|order| erasure::order_steps(&person, order));
+            self.erasures.entry(person.clone()).or_default().steps = steps.map(SweepStep::Listed).collect();
         }
-        let orders = self.orders_of(&person);
-        self.perform(&person, orders.into_iter().flat_map(|order| erasure::order_steps(&person, order)));
-        self.erasures.entry(person).or_default().has_erased_orders = true;
         true
     }
 
-    /// Performs steps of an erasure. The commands are answered later, in any order.
-    fn perform(&mut self, person: &Person, steps: impl IntoIterator<Item = ErasureStep>) {
-        for step in steps {
-            match step {
-                ErasureStep::DestroyKey(person) => self.disk.keys.erase(person),
-                ErasureStep::DestroyGuestKey(order) => self.disk.keys.erase(order.guest()),
-                ErasureStep::EndAccount(user) => {
+    /// Performs one step of an erasure. The answer to its command comes later.
+    fn perform(&mut self, person: &Person, step: SweepStep) {
+        match step {
+            SweepStep::Listed(ErasureStep::DestroyKey(person)) => self.disk.keys.erase(person),
+            SweepStep::Listed(ErasureStep::DestroyGuestKey(order)) => self.disk.keys.erase(order.guest()),
+            SweepStep::Listed(ErasureStep::EraseAccount(user)) => {
+                if self.alias_of(user).is_some() {
                     self.send(person, AggregateCommand::User(User::stream(user), UserCommand::Erase));
+                    let progress = self.erasures.entry(person.clone()).or_default();
+                    progress.steps.push_front(SweepStep::ReleaseEmail(user));
                 }
-                ErasureStep::EraseOrder(order, person) => {
-                    let erase = OrderCommand::Erase { person: person.clone() };
-                    self.send(&person, AggregateCommand::Order(Order::stream(order), erase));
-                }
-                // The simulated shop stores nothing of this kind.
-                ErasureStep::EndSessions(_)
-                | ErasureStep::DeleteCredentials(_)
-                | ErasureStep::DeleteMail(_) => {}
             }
+            SweepStep::ReleaseEmail(user) => {
+                let alias = self.alias_of(user).expect("only accounts with an alias are erased");
+                let stream = User::stream(user);
+                let epoch = self.books().state::<User>(&stream).epoch();
+                let release = ClaimCommand::Release { owner: stream.to_string(), epoch };
+                self.send(person, AggregateCommand::Claim(Claim::of_email(&alias), release));
+            }
+            SweepStep::Listed(ErasureStep::EraseOrder(order, erased)) => {
+                let erase = OrderCommand::Erase { person: erased };
+                self.send(person, AggregateCommand::Order(Order::stream(order), erase));
+            }
+            // The simulated shop stores nothing of this kind.
+            SweepStep::Listed(ErasureStep::EndSessions(_) | ErasureStep::DeleteMail(_)) => {}
         }
     }
 
@@ -98,12 +114,17 @@ impl World {
         self.commands += 1;
         let id = CommandId(Uuid::from_u128(self.commands));
         self.tasks.push(Task::Send(command, origin(id), Sender::Sweep(person.clone())));
-        self.erasures.entry(person.clone()).or_default().unanswered += 1;
+        self.erasures.entry(person.clone()).or_default().is_waiting = true;
     }
 
     /// Records that a command of the sweep was answered.
     pub(crate) fn on_sweep_answered(&mut self, person: &Person) {
-        self.erasures.entry(person.clone()).or_default().unanswered -= 1;
+        self.erasures.entry(person.clone()).or_default().is_waiting = false;
+    }
+
+    /// Returns the alias of an account's e-mail address; `None` if there was never an account.
+    fn alias_of(&self, user: UserId) -> Option<EmailHash> {
+        self.books().state::<User>(&User::stream(user)).email_hash().cloned()
     }
 
     /// Returns the orders of a person, as the read model knows them.
@@ -184,6 +205,12 @@ impl World {
                 continue;
             };
             assert!(!users.contains_key(&user.to_string()), "{person} is erased, but still has an account");
+            let claim =
+                self.alias_of(user).map(|alias| self.books().state::<Claim>(&Claim::of_email(&alias)));
+            assert!(
+                claim.is_none_or(|claim| claim.holder.is_none()),
+                "{person} is erased, but still has an e-mail address"
+            );
             assert!(
                 erased_people.contains_key(person.as_str()),
                 "the log has no event about the erasure of {person}"
@@ -191,9 +218,11 @@ impl World {
         }
     }
 
-    /// Returns true if the user has an account.
+    /// Returns true if the user has an account that owns its e-mail address.
     pub(crate) fn is_user(&self, user: UserId) -> bool {
-        self.books().state::<User>(&User::stream(user)).account().is_some()
+        let user = self.books().state::<User>(&User::stream(user));
+        let claim = user.account().map(|account| Claim::of_email(&account.email_hash));
+        claim.is_some_and(|claim| self.books().state::<Claim>(&claim).holder.is_some())
     }
 }
 

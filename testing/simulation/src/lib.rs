@@ -60,7 +60,7 @@ pub fn check_ways_of_reading(seed: u64) -> usize {
 /// processes, so their state is rebuilt from the log. Returns the number of added events.
 pub fn resume(log: &[RecordedEvent], seed: u64, program: Program) -> usize {
     let mut world = World::resume(log.to_vec(), seed, program.processes());
-    world.settle();
+    world.run_until_idle();
     world.check_books();
     world.events() - log.len()
 }

@@ -100,7 +100,7 @@ impl<P: Process<Command = AggregateCommand, Effect: SimulatedEffect>> AnyProcess
             Action::Effect(Outgoing { instance, output, content, origin }) => {
                 ProcessAction::Effect(instance, output, Rc::new(content), origin)
             }
-            Action::Parked(poison) => panic!("{poison}"),
+            Action::Parked(failure) => panic!("{failure}"),
         });
         actions.collect()
     }

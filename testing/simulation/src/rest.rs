@@ -20,17 +20,17 @@ impl World {
         if !self.disk.is_open() || self.disk.is_full {
             self.kill();
         }
-        self.settle();
+        self.run_until_idle();
         self.check_at_rest();
         // A kill at rest must lose nothing, and must not reveal work that was left undone.
         self.kill();
-        self.settle();
+        self.run_until_idle();
         self.check_at_rest();
     }
 
     /// Lets the shop work without faults until it is at rest: no task, no timer, no erasure and no open debt
     /// is left. The clock jumps to each timer.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn run_until_idle(&mut self) {
         self.with_faults = false;
         for _ in 0..REST_STEPS_MAX {
             if self.is_busy() {

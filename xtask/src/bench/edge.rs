@@ -16,7 +16,7 @@ use souk_domain::{Currency, CustomerId};
 use souk_eventsourcing::testkit::KeysInMemory;
 use souk_eventsourcing::{Clock, Position};
 use souk_gateway::server::{Connections, serve};
-use souk_gateway::{Bodies, Edge, Limits, RouteTable, TrustedProxies, edge, for_browsers};
+use souk_gateway::{BodyHandling, Edge, Limits, RouteTable, TrustedProxies, edge, with_browser_headers};
 use souk_http::identity::{Grant, issue};
 use souk_http::{Guard, Keys, Role};
 use souk_mail_folder::MailFolder;
@@ -157,12 +157,13 @@ fn layers(data: &Path) -> Result<Row> {
         clock: Arc::new(Now),
         limits: Arc::new(Limits::local()),
         proxies: Arc::new(TrustedProxies::new(vec!["127.0.0.0/8".parse()?])),
-        bodies: Bodies::ReadHere,
-        room: Arc::default(),
+        bodies: BodyHandling::ReadHere,
+        memory: Arc::default(),
     };
     let bare = serve_router(queries(data, &keys))?;
-    let edged =
-        serve_router(async { Ok(for_browsers(edge(queries(data, &keys).await?, settings), Vec::new())) })?;
+    let edged = serve_router(async {
+        Ok(with_browser_headers(edge(queries(data, &keys).await?, settings), Vec::new()))
+    })?;
     client_runtime()?.block_on(async {
         let mut with = Vec::new();
         let mut without = Vec::new();

@@ -52,7 +52,7 @@ struct Bench {
     long: bool,
     souk: Option<PathBuf>,
     log_rates: Option<append::LogRates>,
-    month: Option<month::Traded>,
+    month: Option<month::MonthResult>,
 }
 
 type Group = (&'static str, fn(&mut Bench) -> Result<Vec<Row>>);

@@ -13,7 +13,7 @@ use super::row::Row;
 
 /// Figures of a month of orders, and of the replay of its log.
 #[derive(Clone)]
-pub(super) struct Traded {
+pub(super) struct MonthResult {
     pub(super) figures: trial::Figures,
     pub(super) described: String,
     pub(super) replay: Replay,
@@ -30,7 +30,7 @@ pub(super) struct Replay {
 /// Measures this group of rows of the result table.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     let sync_ms = bench.log_rates()?.sync_seconds * 1_000.0;
-    let Traded { figures, described, replay } = trade_once(bench)?;
+    let MonthResult { figures, described, replay } = trade_once(bench)?;
     let note = format!(
         "{described}; fdatasync {sync_ms:.2} ms; {:.0} orders/s, {:.0} lines/s, CPU client {:.1} s, shop {:.1} s",
         figures.orders_per_second(),
@@ -51,7 +51,7 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
 }
 
 /// Sends the orders of the month, once per run.
-pub(super) fn trade_once(bench: &mut Bench) -> Result<Traded> {
+pub(super) fn trade_once(bench: &mut Bench) -> Result<MonthResult> {
     if let Some(traded) = &bench.month {
         return Ok(traded.clone());
     }
@@ -59,7 +59,7 @@ pub(super) fn trade_once(bench: &mut Bench) -> Result<Traded> {
     let months = real_data::one_month(real_data::BENCH_MONTH, bench.scratch())?;
     let data = bench.folder("month")?.join("shop");
     let figures = trade(&souk, &data, &months.files, false)?;
-    let traded = Traded { figures, described: months.described, replay: replay(&souk, &data)? };
+    let traded = MonthResult { figures, described: months.described, replay: replay(&souk, &data)? };
     bench.month = Some(traded.clone());
     Ok(traded)
 }

@@ -138,7 +138,7 @@ async fn with_a_parked_order(bench: &mut Bench) -> Result<Row> {
     let response = shop.client.send(Call::post("/api/orders", &order_of(0)).wait_s(30)).await?;
     let order = response.success("checkout")?.text("/id")?.to_owned();
     shop.close()?;
-    poison(&data.join("shop"), &order).await?;
+    append_unreadable_event(&data.join("shop"), &order).await?;
     let shop = OpenShop::in_folder(bench, &data.join("shop")).await?;
     let parked = shop.client.send(Call::get("/api/admin/parked")).await?.success("parked")?;
     ensure!(!parked.body["items"].as_array().is_none_or(Vec::is_empty), "nothing is parked");
@@ -155,7 +155,7 @@ async fn with_a_parked_order(bench: &mut Bench) -> Result<Row> {
     Ok(Row::at_least("checkouts with a parked order, compared with none", "/s", with, without, 0.9))
 }
 
-async fn poison(data: &Path, order: &str) -> Result<()> {
+async fn append_unreadable_event(data: &Path, order: &str) -> Result<()> {
     let log = SqliteLog::open(data, &Options::default())?;
     let stream = StreamName::new("order", order);
     let command = Uuid::from_u128(1);

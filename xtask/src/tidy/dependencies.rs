@@ -57,6 +57,7 @@ const RULES: &[Rule] = &[
     rule(SIGN_IN, &[DOMAIN], NONE, IO),
     rule(PROJECTIONS, &[KERNEL, DOMAIN], NONE, IO),
     rule(FAIL_POINTS, NONE, NONE, IO),
+    rule("souk-configuration", &[DOMAIN, SIGN_IN], NONE, DATABASES),
     rule(PROCESSES, &[KERNEL, DOMAIN, SIGN_IN], NONE, IO),
     rule(HTTP, &[KERNEL, DOMAIN, SIGN_IN, PRIVATE_FILES], NONE, DATABASES),
     rule(GATEWAY, &[KERNEL, HTTP, HTTP_CLIENT], NONE, DATABASES),

@@ -27,7 +27,7 @@ fn a_comment_names_the_rules_of_the_next_test() {
     let expected = |test: &str| [("a.b".to_owned(), test.to_owned()), ("c.d".to_owned(), test.to_owned())];
     for (path, test) in [
         ("domain/src/order/tests.rs", "order::tests::one"),
-        ("gateway/tests/room.rs", "room::one"),
+        ("gateway/tests/memory.rs", "memory::one"),
         ("tests/shop/main.rs", "shop::one"),
         ("infra/x/src/tests/mod.rs", "tests::one"),
     ] {

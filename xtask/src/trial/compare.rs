@@ -13,7 +13,7 @@ use crate::shop::{Call, ShopClient};
 
 use super::books::Books;
 use super::invoices::Sale;
-use super::trade::Traded;
+use super::trade::TradeResults;
 
 /// Totals of the sales report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(super) async fn compare(
     client: &ShopClient,
     books: &Books,
     before: &Sales,
-    traded: &Traded,
+    traded: &TradeResults,
 ) -> Result<Vec<String>> {
     let mut differences = Vec::new();
     let mut check_equal = |name: &str, shop: i64, file: i64| {
@@ -85,7 +85,7 @@ fn signed(count: u64) -> i64 {
 }
 
 /// Counts the orders of this trial and compares each with its invoice.
-fn count_orders(items: &[Value], traded: &Traded) -> Result<(ListTotals, Vec<String>)> {
+fn count_orders(items: &[Value], traded: &TradeResults) -> Result<(ListTotals, Vec<String>)> {
     let mut listed = ListTotals::default();
     let mut wrong = Vec::new();
     let mut seen = HashSet::new();
@@ -174,8 +174,8 @@ mod tests {
         })
     }
 
-    fn traded() -> Traded {
-        Traded { orders: HashMap::from([("o1".to_owned(), sale())]), failures: Vec::new() }
+    fn traded() -> TradeResults {
+        TradeResults { orders: HashMap::from([("o1".to_owned(), sale())]), failures: Vec::new() }
     }
 
     #[test]

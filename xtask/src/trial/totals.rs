@@ -102,7 +102,7 @@ impl Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{made_month, real_data, trial::invoices};
+    use crate::{generated_month, real_data, trial::invoices};
 
     fn check(file: &Path) {
         let computed = Totals::of(&invoices::read(file).unwrap());
@@ -113,8 +113,8 @@ mod tests {
     #[test]
     fn the_totals_of_a_generated_month_equal_the_totals_of_its_generator() {
         let scratch = tempfile::tempdir().unwrap();
-        check(&made_month::write(scratch.path(), 1).unwrap());
-        check(&made_month::write(&scratch.path().join("other"), 2).unwrap());
+        check(&generated_month::write(scratch.path(), 1).unwrap());
+        check(&generated_month::write(&scratch.path().join("other"), 2).unwrap());
     }
 
     #[test]

@@ -25,7 +25,7 @@ const CHECKS_MAX: u32 = 240;
 const CHECK_EVERY_MS: u64 = 250;
 
 /// Results of the requests.
-pub(super) struct Traded {
+pub(super) struct TradeResults {
     /// Invoice of each order, by order id.
     pub(super) orders: HashMap<String, Sale>,
     /// Descriptions of failed requests and of orders that were not confirmed.
@@ -53,10 +53,10 @@ pub(super) struct Run<'a> {
 }
 
 /// Sends the invoices of all months in the order of the months, several at the same time.
-pub(super) async fn trade(client: &ShopClient, months: &[Invoices], run: Run<'_>) -> Result<Traded> {
+pub(super) async fn trade(client: &ShopClient, months: &[Invoices], run: Run<'_>) -> Result<TradeResults> {
     let jobs: Vec<Job<'_>> = months.iter().flat_map(jobs_of).collect();
     let progress = progress_bar(jobs.len());
-    let mut traded = Traded { orders: HashMap::new(), failures: Vec::new() };
+    let mut traded = TradeResults { orders: HashMap::new(), failures: Vec::new() };
     let calls = jobs.into_iter().map(|job| do_job(client, run, job));
     let mut done = stream::iter(calls).buffer_unordered(IN_FLIGHT_MAX);
     while let Some(outcome) = done.try_next().await? {

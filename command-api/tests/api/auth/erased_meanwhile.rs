@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use axum::http::HeaderMap;
 use serde_json::json;
-use souk_command_api::auth::accounts::Client;
-use souk_command_api::auth::{accounts, addresses, mailed, sessions};
+use souk_command_api::auth::accounts::SignInClient;
+use souk_command_api::auth::{accounts, addresses, mailed_tokens, sessions};
 use souk_domain::user::event::UserRole;
 use souk_domain::{CustomerId, Email, EmailHash, UserId};
 use souk_http::Caller;
@@ -38,7 +38,7 @@ async fn a_mail_to_a_user_who_is_erased_meanwhile_is_deleted() {
     let (user, _) = erased_account(&shop).await;
     for purpose in [Purpose::ResetPassword, Purpose::VerifyEmail] {
         let client = Some(Ipv4Addr::LOCALHOST.into());
-        mailed::send(&shop.ports, user, email(), purpose, client).await;
+        mailed_tokens::send(&shop.ports, user, email(), purpose, client).await;
         assert_eq!(shop.mails(&user.to_string()), 0, "{purpose:?}");
         assert!(!has_data(&shop, &user.customer()).await, "{purpose:?}");
     }
@@ -49,15 +49,15 @@ async fn sign_in_events_and_sessions_of_a_user_who_is_erased_meanwhile_are_delet
     let shop = Shop::open().await;
     let (user, _) = erased_account(&shop).await;
     let caller = Caller::default();
-    let client = Client::of(&caller, &HeaderMap::new());
-    accounts::note(&shop.ports, SignInKind::SignedIn, Some(user), None, &client).await.unwrap();
+    let client = SignInClient::of(&caller, &HeaderMap::new());
+    accounts::record_sign_in(&shop.ports, SignInKind::SignedIn, Some(user), None, &client).await.unwrap();
     assert!(!has_data(&shop, &user.customer()).await);
     let opened = sessions::open(&shop.ports, user, UserRole::Customer).await;
     assert_eq!(opened.err().map(|problem| problem.code()), Some("unauthenticated"));
     assert!(sessions::open_by_code(&shop.ports, user).await.is_err());
     let now = shop.ports.clock.now();
-    let families = shop.ports.accounts.credentials.families_of(&user.customer(), now).await.unwrap();
-    assert!(families.is_empty());
+    let sessions = shop.ports.accounts.credentials.open_sessions_of(&user.customer(), now).await.unwrap();
+    assert!(sessions.is_empty());
 }
 
 #[tokio::test]

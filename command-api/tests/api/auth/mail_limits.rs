@@ -1,7 +1,7 @@
 //! Limits on e-mails, which callers can cause to addresses that are not theirs.
 
 use serde_json::json;
-use souk_command_api::auth::mailed::{RESET_TIME_MIN, RESET_WAIT_MAX, RESETS_AT_ONCE_MAX};
+use souk_command_api::auth::mailed_tokens::{RESET_TIME_MIN, RESET_WAIT_MAX, RESETS_AT_ONCE_MAX};
 use souk_http_shop::{Call, Shop};
 use souk_sign_in::mail_limit::{MAILS_A_DAY_MAX, MAILS_A_DAY_OF_CLIENT_MAX};
 

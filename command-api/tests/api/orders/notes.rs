@@ -144,7 +144,7 @@ async fn a_text_is_sealed_with_the_key_of_the_buyer_until_the_buyer_is_erased() 
     assert!(!String::from_utf8_lossy(&events[0].event.data).contains("Ada"));
     let OrderNotesEvent::Written(written) = last(&shop, &order).await else { panic!("not written") };
     let open = async || {
-        let keys = shop.ports.people.to_open(vec![ada.clone()]).await.unwrap();
+        let keys = shop.ports.people.keys_for_opening(vec![ada.clone()]).await.unwrap();
         written.text.reveal(&keys)
     };
     assert_eq!((written.text.person(), open().await.as_deref()), (&ada, Some("call Ada")));

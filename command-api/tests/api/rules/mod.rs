@@ -4,6 +4,7 @@ mod advice;
 mod bodies;
 mod counts;
 mod document;
+mod examples;
 mod headers;
 mod idempotency_scopes;
 mod ids;

@@ -1,8 +1,16 @@
 //! Tests of `DELETE /api/users/me` and `DELETE /api/users/{id}`.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::json;
-use souk_domain::UserId;
-use souk_http_shop::{Call, Shop};
+use souk_command_api::Ports;
+use souk_command_api::users::erasure::{erase_customer, erase_guest};
+use souk_domain::{CustomerId, UserId};
+use souk_eventsourcing::envelope::{Actor, Origin};
+use souk_eventsourcing::testkit::KeysInMemory;
+use souk_http_shop::{Call, Shop, draft, order_id};
+use uuid::Uuid;
 
 use crate::auth::{PASSWORD, sign_up_call, signed_up};
 use crate::users::account;
@@ -59,4 +67,29 @@ async fn an_admin_erases_customers_without_an_account() {
         erase(id).await.done(202);
         erase(id).await.done(202);
     }
+}
+
+/// Returns true if the sweep of erasures was woken since the last call.
+async fn is_sweep_woken(ports: &Ports) -> bool {
+    tokio::time::timeout(Duration::ZERO, ports.erased.notified()).await.is_ok()
+}
+
+#[tokio::test]
+async fn the_sweep_is_woken_only_if_a_person_is_erased() {
+    let shop = Shop::open().await;
+    shop.append_order(draft(1, None, &["A1"])).await;
+    shop.append_order(draft(2, Some("ada"), &["A1"])).await;
+    let ada = CustomerId::parse("ada").unwrap();
+    let origin = Origin::new(Uuid::nil(), Actor::new("test", "test"), Uuid::nil().into());
+    let broken = Ports { people: Arc::new(KeysInMemory::read_only()), ..shop.ports.clone() };
+    let failed = erase_customer(&broken, &ada, &origin).await;
+    assert_eq!(failed.map_err(|problem| problem.code()), Err("keys-unavailable"));
+    assert!(!is_sweep_woken(&shop.ports).await, "the customer still has a key");
+    let absent = erase_guest(&shop.ports, order_id(2), &origin).await;
+    assert_eq!(absent.map_err(|problem| problem.code()), Err("not-found"));
+    assert!(!is_sweep_woken(&shop.ports).await, "the order has no guest");
+    erase_guest(&shop.ports, order_id(1), &origin).await.unwrap();
+    assert!(is_sweep_woken(&shop.ports).await);
+    erase_customer(&shop.ports, &ada, &origin).await.unwrap();
+    assert!(is_sweep_woken(&shop.ports).await);
 }

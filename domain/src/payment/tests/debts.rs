@@ -20,7 +20,7 @@ fn a_failed_refund_is_a_debt_until_a_retry_succeeds() {
     let repeated =
         PaymentCommand::RecordRefundFailed { refund: REFUND, code: "no".into(), detail: "x".into() };
     given::<Payment>(&payment_with_debt()).when(&repeated).then_nothing();
-    let again = RefundId(context(1, noon()).creates("refund"));
+    let again = RefundId(context(1, noon()).derived_id("refund"));
     let requested: PaymentEvent = RefundRequested {
         order: ORDER,
         refund: again,
@@ -188,7 +188,7 @@ fn a_cancellation_refunds_the_amount_of_a_withdrawn_refund() {
         let events = Payment::decide(&state, &withdraw, &context(10, noon())).unwrap();
         assert_eq!(requested_amount(&events[1..]), 1_000);
         history.extend(events);
-        let again = RefundId(context(10, noon()).creates("refund"));
+        let again = RefundId(context(10, noon()).derived_id("refund"));
         history.push(refund_failed(again));
         // Staff can withdraw the refund of the cancellation too. Then no other refund is requested.
         let withdraw = PaymentCommand::WithdrawDebt { debt: DebtId(again.0), reason: "kept".into() };
@@ -228,7 +228,7 @@ fn retried(amount: i64) -> (Vec<PaymentEvent>, RefundId) {
     let history = [paid.to_vec(), vec![refund_failed(REFUND)]].concat();
     let retry = PaymentCommand::RetryDebt { debt: DebtId(REFUND.0) };
     let events = Payment::decide(&fold::<Payment>(&history), &retry, &context(1, noon())).unwrap();
-    ([history, events].concat(), RefundId(context(1, noon()).creates("refund")))
+    ([history, events].concat(), RefundId(context(1, noon()).derived_id("refund")))
 }
 
 /// The provider reports a success of the first try of a refund after the second try failed.
@@ -282,7 +282,7 @@ fn a_late_success_of_an_earlier_void_ends_the_debt_of_the_later_one() {
     let mut history = vec![requested(1), authorized(), cancelled(), void_requested(), failed(void_id())];
     let retry = PaymentCommand::RetryDebt { debt: DebtId(void_id().0) };
     history.extend(Payment::decide(&fold::<Payment>(&history), &retry, &context(2, noon())).unwrap());
-    let second = VoidId(context(2, noon()).creates("void"));
+    let second = VoidId(context(2, noon()).derived_id("void"));
     let record_voided = PaymentCommand::RecordVoided { void: void_id() };
     let both_failed = [history.clone(), vec![failed(second)]].concat();
     let events =

@@ -69,7 +69,7 @@ fn an_instance_is_parked_if_it_conflicts_with_a_stream_that_does_not_change() {
     let mut runtime = world.restart();
     let conflict =
         AppendError::Conflict { stream: StreamName::new("order", "a"), current: Some(Revision(0)) };
-    let mut poison = None;
+    let mut failure = None;
     for other in 0..=CONFLICTS_MAX {
         // A second conflict at the same position does not count: the competing transition may not be read
         // yet.
@@ -77,18 +77,18 @@ fn an_instance_is_parked_if_it_conflicts_with_a_stream_that_does_not_change() {
             let actions = runtime.step(world.now);
             let is_append = |action: &Action<_>| matches!(action, Action::Append(id, _) if id == "a");
             assert!(actions.iter().any(is_append), "{other}");
-            poison = runtime.on_append_failed("a", &conflict, world.now);
-            if poison.is_some() {
+            failure = runtime.on_append_failed("a", &conflict, world.now);
+            if failure.is_some() {
                 break;
             }
             world.now = runtime.next_step().unwrap();
         }
-        assert_eq!(poison.is_some(), other == CONFLICTS_MAX);
+        assert_eq!(failure.is_some(), other == CONFLICTS_MAX);
         let before = world.log.len();
         world.happens(&format!("other-{other}"), &made_of(1), 1);
         runtime.on_events(&world.log[before..]).unwrap();
     }
-    assert_eq!(poison.unwrap().entity, Entity::Key("a".into()));
+    assert_eq!(failure.unwrap().entity, Entity::Key("a".into()));
     assert_eq!(runtime.parked_count(), 1);
 }
 
@@ -99,10 +99,10 @@ fn an_instance_whose_transition_is_too_large_is_parked() {
     let mut runtime = world.restart();
     runtime.step(world.now);
     let too_large = AppendError::TooLarge { what: "size of an event in bytes", actual: 2, limit: 1 };
-    let poison = runtime.on_append_failed("a", &too_large, world.now).unwrap();
-    assert_eq!(poison.entity, Entity::Key("a".into()));
+    let failure = runtime.on_append_failed("a", &too_large, world.now).unwrap();
+    assert_eq!(failure.entity, Entity::Key("a".into()));
     assert!(runtime.step(world.now).is_empty() && runtime.parked_count() == 1);
-    runtime.retry(&poison.entity, &[], world.now).unwrap();
+    runtime.retry(&failure.entity, &[], world.now).unwrap();
     assert!(
         matches!(runtime.step(world.now)[..], [Action::Append(..)]),
         "the released instance decides again"

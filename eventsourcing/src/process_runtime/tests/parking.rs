@@ -46,29 +46,32 @@ fn an_unreadable_event_parks_its_instance_and_the_others_continue() {
     let (mut world, mut runtime) = waiting_for_paint();
     world.happens("a", &Painted {}.into(), 90);
     make_last_event_unreadable(&mut world);
-    let poisoned = world.log.last().unwrap().clone();
+    let failed_event = world.log.last().unwrap().clone();
     world.happens("b", &Painted {}.into(), 91);
-    let Err(ProcessError::Poisoned { poison, .. }) = runtime.on_events(&world.log) else {
+    let Err(ProcessError::ApplyFailed { failure, .. }) = runtime.on_events(&world.log) else {
         panic!("the event can't be decoded")
     };
     let entity = Entity::Stream(StreamName::new("thing", "a"));
-    assert_eq!((&poison.entity, poison.position, poison.can_be_skipped), (&entity, poisoned.position, true));
+    assert_eq!(
+        (&failure.entity, failure.position, failure.can_be_skipped),
+        (&entity, failed_event.position, true)
+    );
     assert_eq!(runtime.instance_of(&world.log[0]), Some("a".to_owned()));
-    runtime.park(Parked { poison: *poison, keys: vec!["a".to_owned()], since: world.now });
+    runtime.park(Parked { failure: *failure, keys: vec!["a".to_owned()], since: world.now });
     // The deadline passes while the instance is parked. The timer is kept, and takes effect when the
     // instance is no longer parked.
     world.now += jiff::SignedDuration::from_secs(120);
     run_all(&mut world, &mut runtime);
     assert_eq!(closed(&world), ["b"]);
     let change = runtime.change();
-    assert_eq!(change.parking.waiting, [(entity.clone(), poisoned.position)]);
+    assert_eq!(change.parking.waiting, [(entity.clone(), failed_event.position)]);
     assert_eq!(change.parking.parked.len(), 1);
     runtime.saved();
 
-    let waiting = [poisoned.clone()];
+    let waiting = [failed_event.clone()];
     runtime.retry(&entity, &waiting, world.now).unwrap_err();
     assert!(runtime.parked(&entity).is_some(), "the event still can't be decoded");
-    runtime.skip(Skip { stream: poisoned.stream.clone(), revision: poisoned.revision, key: None });
+    runtime.skip(Skip { stream: failed_event.stream.clone(), revision: failed_event.revision, key: None });
     runtime.retry(&entity, &waiting, world.now).unwrap();
     assert_eq!(runtime.parked(&entity), None);
     run_all(&mut world, &mut runtime);
@@ -81,10 +84,10 @@ fn an_instance_stays_parked_after_a_restart_until_its_event_can_be_decoded() {
     world.happens("a", &Painted {}.into(), 90);
     let readable = world.log.last().unwrap().clone();
     make_last_event_unreadable(&mut world);
-    let Err(ProcessError::Poisoned { poison, .. }) = runtime.on_events(&world.log) else {
+    let Err(ProcessError::ApplyFailed { failure, .. }) = runtime.on_events(&world.log) else {
         panic!("the event can't be decoded")
     };
-    let parked = Parked { poison: *poison, keys: vec!["a".to_owned()], since: world.now };
+    let parked = Parked { failure: *failure, keys: vec!["a".to_owned()], since: world.now };
     runtime.park(parked.clone());
     runtime.on_events(&world.log).unwrap();
     let ProcessChange { rows, checkpoint, .. } = runtime.change();
@@ -98,7 +101,7 @@ fn an_instance_stays_parked_after_a_restart_until_its_event_can_be_decoded() {
     run_all(&mut world, &mut runtime);
     assert_eq!(closed(&world), Vec::<&str>::new());
     // A later program can decode the event.
-    runtime.retry(&parked.poison.entity, &[readable], world.now).unwrap();
+    runtime.retry(&parked.failure.entity, &[readable], world.now).unwrap();
     run_all(&mut world, &mut runtime);
     assert_eq!(closed(&world), ["a"]);
 }

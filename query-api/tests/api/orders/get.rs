@@ -9,7 +9,7 @@ use souk_domain::stock::event::{Released, Reserved};
 use souk_domain::stock::{Stock, StockEvent};
 use souk_domain::{OrderRef, PaymentId};
 use souk_eventsourcing::testkit::noon;
-use souk_http_shop::{Call, Shop, customer_id, draft, fields, order_id, pounds, sku};
+use souk_http_shop::{Call, Shop, customer_id, draft, fields, order_id, pence, sku};
 
 // Proves: orders.timeline
 #[tokio::test]
@@ -17,7 +17,7 @@ async fn an_order_is_shown_with_lines_payment_and_timeline() {
     let shop = Shop::open().await;
     shop.append_order(draft(5, Some("ada"), &["A1", "B2"])).await;
     let payment = PaymentId::of(order_id(5));
-    let requested = Requested { order: order_id(5), amount: pounds(200), token: "tok_ok".into(), attempt: 1 };
+    let requested = Requested { order: order_id(5), amount: pence(200), token: "tok_ok".into(), attempt: 1 };
     shop.append(&Payment::stream(payment), PaymentEvent::from(requested)).await;
     shop.project().await;
     let response = shop.customer("ada", Call::get(&format!("/api/orders/{}", order_id(5)))).await;

@@ -1,9 +1,12 @@
 //! Access to an order: other callers get the response for an unknown order, and none of its lines is read.
 
 use serde_json::json;
+use souk_domain::PaymentId;
 use souk_domain::order::Draft;
+use souk_domain::payment::event::Requested;
+use souk_domain::payment::{Payment, PaymentEvent};
 use souk_eventsourcing::Personal;
-use souk_http_shop::{Call, Shop, cart_id, draft, order_id};
+use souk_http_shop::{Call, Shop, cart_id, draft, order_id, pence};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, SqlitePool};
 
@@ -30,7 +33,7 @@ async fn lines_of_another_customers_order_are_not_read() {
     shop.append_order(guests).await;
     shop.project().await;
     // From here on, a request that reads a line gets 500.
-    corrupt_lines(&shop).await;
+    corrupt(&shop, "order_lines", "x'00'").await;
     let path = |number| format!("/api/orders/{}", order_id(number));
     for number in [5, 6] {
         shop.customer("bob", Call::get(&path(number))).await.refused(404, "not-found");
@@ -45,14 +48,53 @@ async fn lines_of_another_customers_order_are_not_read() {
     }
 }
 
-/// Makes the lines of every order unreadable.
-async fn corrupt_lines(shop: &Shop) {
+/// Replaces the document of every row of a read model. The new document is an SQL expression.
+async fn corrupt(shop: &Shop, model: &str, document: &str) {
     let file = shop.read_models_file();
     let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(file)).await.unwrap();
-    let table_name = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'order_lines_v%'";
-    let table: String = sqlx::query_scalar(table_name).fetch_one(&pool).await.unwrap();
-    let corrupt = AssertSqlSafe(format!("UPDATE {table} SET doc = x'00'"));
+    let table_name = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE $1";
+    let table_name = sqlx::query_scalar(table_name).bind(format!("{model}_v%"));
+    let table: String = table_name.fetch_one(&pool).await.unwrap();
+    let corrupt = AssertSqlSafe(format!("UPDATE {table} SET doc = {document}"));
     assert_eq!(sqlx::query(corrupt).execute(&pool).await.unwrap().rows_affected(), 2);
+}
+
+// Proves: common.hidden-resources
+#[tokio::test]
+async fn an_unreadable_order_is_not_found_by_strangers() {
+    let shop = Shop::open().await;
+    let mut guests = draft(6, None, &["A1"]);
+    guests.cart = Some(cart_id(9));
+    guests.email = Some(Personal::new(guests.order.guest(), "email", "ada@example.org".to_owned()));
+    for order in [draft(5, Some("ada"), &["A1"]), guests] {
+        let id = order.order;
+        shop.append_order(order).await;
+        let requested = Requested { order: id, amount: pence(100), token: "tok_ok".into(), attempt: 1 };
+        shop.append(&Payment::stream(PaymentId::of(id)), PaymentEvent::from(requested)).await;
+    }
+    shop.project().await;
+    // A document of an unknown version still names its owner. Other texts are not even JSON.
+    let of_unknown_version = "CAST(json_remove(CAST(doc AS TEXT), '$.total') AS BLOB)";
+    for (document, guest_status) in [(of_unknown_version, 500), ("x'00'", 404)] {
+        corrupt(&shop, "orders", document).await;
+        for number in [5, 6] {
+            let path = format!("/api/orders/{}", order_id(number));
+            shop.customer("bob", Call::get(&path)).await.refused(404, "not-found");
+            shop.guest(cart_id(8), Call::get(&path)).await.refused(404, "not-found");
+            assert_eq!(shop.admin(Call::get(&path)).await.status, 500);
+            let path = format!("/api/payments/{}", PaymentId::of(order_id(number)));
+            shop.customer("bob", Call::get(&path)).await.refused(404, "not-found");
+            shop.guest(cart_id(8), Call::get(&path)).await.refused(404, "not-found");
+            assert_eq!(shop.admin(Call::get(&path)).await.status, 200);
+        }
+        let path = |number| format!("/api/orders/{}", order_id(number));
+        assert_eq!(shop.customer("ada", Call::get(&path(5))).await.status, 500);
+        assert_eq!(shop.guest(cart_id(9), Call::get(&path(6))).await.status, guest_status);
+        for (email, status) in [("bob@example.org", 404), ("ada@example.org", guest_status)] {
+            let lookup = Call::post("/api/orders/lookup", &json!({"code": "SK-0006", "email": email}));
+            assert_eq!(shop.send(lookup).await.status, status, "{email}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use souk_domain::product::event::Created;
 use souk_domain::product::{Content, Product, ProductEvent};
 use souk_domain::{PaymentId, RefundId};
 use souk_eventsourcing::testkit::noon;
-use souk_http_shop::{Call, Shop, content, draft, fields, later, order_id, pounds, product_id};
+use souk_http_shop::{Call, Shop, content, draft, fields, later, order_id, pence, product_id};
 use uuid::Uuid;
 
 /// More than half of the maximum bytes of a page.
@@ -71,7 +71,7 @@ async fn a_page_of_orders_has_a_maximum_of_lines() {
 async fn a_page_of_orders_has_a_maximum_of_bytes() {
     let shop = Shop::open().await;
     for (number, bytes) in [(1, 10), (2, LARGE_BYTES), (3, LARGE_BYTES), (4, 10)] {
-        let charge = Charge { kind: "shipping".into(), label: "x".repeat(bytes), amount: pounds(1) };
+        let charge = Charge { kind: "shipping".into(), label: "x".repeat(bytes), amount: pence(1) };
         let placed_at = later(i64::try_from(number).unwrap());
         shop.append_order(Draft { charges: vec![charge], placed_at, ..draft(number, Some("ada"), &["A1"]) })
             .await;
@@ -118,12 +118,12 @@ async fn shop_with_refused_refunds(bytes: usize) -> Shop {
         let order = order_id(number);
         let refund = RefundId(Uuid::from_u128(number));
         let stream = Payment::stream(PaymentId::of(order));
-        let requested = Requested { order, amount: pounds(100), token: "tok_ok".into(), attempt: 1 };
+        let requested = Requested { order, amount: pence(100), token: "tok_ok".into(), attempt: 1 };
         let refund_requested = RefundRequested {
             order,
             refund,
             provider_payment_id: "pay_1".into(),
-            amount: pounds(40),
+            amount: pence(40),
             reason: "x".repeat(bytes),
             attempt: 1,
             retries: None,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use souk_eventsourcing::parking::{Entity, Parked, Poison};
+use souk_eventsourcing::parking::{ApplyFailure, Entity, Parked};
 use souk_eventsourcing::testkit::noon;
 use souk_eventsourcing::{Position, Revision, StreamName};
 use souk_http_shop::{Call, Shop};
@@ -92,7 +92,7 @@ async fn only_reads_of_parked_entities_are_marked_as_behind() {
     shop.append_count("A1", 5).await;
     shop.append_count("B2", 5).await;
     shop.project().await;
-    let poison = Poison {
+    let failure = ApplyFailure {
         entity: Entity::Key("A1".to_owned()),
         stream: StreamName::new("stock", "A1"),
         revision: Revision(1),
@@ -100,14 +100,14 @@ async fn only_reads_of_parked_entities_are_marked_as_behind() {
         reason: "it panicked".to_owned(),
         can_be_skipped: true,
     };
-    let first_event = Poison {
+    let first_event = ApplyFailure {
         entity: Entity::Stream(StreamName::new("stock", "C3")),
         stream: StreamName::new("stock", "C3"),
-        ..poison.clone()
+        ..failure.clone()
     };
     let mut parked_entities = ParkedEntities::default();
-    let parked = |poison: Poison, keys| Parked { poison, keys, since: noon() };
-    parked_entities.set("stock", &[parked(poison, vec!["A1".to_owned()]), parked(first_event, vec![])]);
+    let parked = |failure: ApplyFailure, keys| Parked { failure, keys, since: noon() };
+    parked_entities.set("stock", &[parked(failure, vec!["A1".to_owned()]), parked(first_event, vec![])]);
     shop.reads.parked.send_replace(Arc::new(parked_entities));
 
     let response = shop.send(Call::get("/api/inventory/stock/A1").header("x-min-position", "1")).await;

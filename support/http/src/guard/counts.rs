@@ -137,8 +137,8 @@ impl Counts {
     }
 
     /// Forgets the failures at an account. The failures at order codes stay.
-    pub(super) fn forgive(&mut self, target: &Target) {
-        self.accounts.forgive(target);
+    pub(super) fn clear_failures(&mut self, target: &Target) {
+        self.accounts.clear_failures(target);
     }
 
     /// Takes a place among the waiting attempts. Returns false if none is free.

@@ -8,8 +8,8 @@ use crate::problem::Problem;
 pub enum Access {
     /// Every caller.
     Anyone,
-    /// Every caller. A guest may send a cart token.
-    Guest,
+    /// Every caller, with or without a cart token.
+    OptionalCart,
     /// Callers with an access token or a cart token. Requests for resources of other people get 404.
     Buyer,
     /// Callers with an access token. Requests for resources of other people get 404.
@@ -27,7 +27,7 @@ impl Access {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Anyone => "anyone",
-            Self::Guest => "guest cart",
+            Self::OptionalCart => "guest cart",
             Self::Buyer => "guest cart or customer, own only",
             Self::SignedIn => "customer, own only",
             Self::Staff => "admin or service",
@@ -39,7 +39,7 @@ impl Access {
     /// Checks a caller against the rule. Returns a problem if the caller is refused.
     pub fn check(self, caller: &Caller) -> Result<(), Problem> {
         match self {
-            Self::Anyone | Self::Guest | Self::Signature => Ok(()),
+            Self::Anyone | Self::OptionalCart | Self::Signature => Ok(()),
             // This process can't verify the token; the upstream verifies it.
             _ if caller.unverified.token => Ok(()),
             Self::Buyer if caller.unverified.cart => Ok(()),
@@ -74,7 +74,7 @@ mod tests {
         };
         for (access, expected) in [
             (Access::Anyone, [200, 200, 200, 200, 200]),
-            (Access::Guest, [200, 200, 200, 200, 200]),
+            (Access::OptionalCart, [200, 200, 200, 200, 200]),
             (Access::Signature, [200, 200, 200, 200, 200]),
             (Access::Buyer, [401, 200, 200, 200, 200]),
             (Access::SignedIn, [401, 401, 200, 200, 200]),

@@ -1,4 +1,4 @@
-//! Routes and their rules: allowed callers, rate limit, body size, timeout.
+//! Routes and their rules: allowed callers, rate limit, body size, timeout, headers.
 //!
 //! A route is declared where its handler joins a router. Method and path come from the `#[utoipa::path]`
 //! annotation of the handler, and [`ApiRouter::route`] adds the rules. The router collects one [`Route`] for

@@ -43,7 +43,8 @@ impl RateClass {
 /// Rules of a route: its access rule, and its differences from other routes with the same method.
 ///
 /// Without differences, a `GET` counts as a read and takes no body. All other methods count as a write and
-/// take an idempotency key. A `DELETE` takes no body.
+/// take an idempotency key and `If-Match`. A `DELETE` takes no body.
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate fact about a route")]
 #[derive(Clone, Copy, Debug)]
 pub struct RouteRules {
     pub(super) access: Access,
@@ -51,6 +52,9 @@ pub struct RouteRules {
     pub(super) body_bytes_max: Option<usize>,
     pub(super) timeout_s: u64,
     pub(super) takes_key: Option<bool>,
+    pub(super) is_without_version: bool,
+    pub(super) is_without_revision: bool,
+    pub(super) takes_wait: bool,
     pub(super) hides_other_owners: bool,
 }
 
@@ -62,6 +66,9 @@ pub fn rules(access: Access) -> RouteRules {
         body_bytes_max: None,
         timeout_s: TIMEOUT_S,
         takes_key: None,
+        is_without_version: false,
+        is_without_revision: false,
+        takes_wait: false,
         hides_other_owners: matches!(access, Access::Buyer | Access::SignedIn),
     }
 }
@@ -84,7 +91,7 @@ impl RouteRules {
     }
 
     /// Allows only a body without fields: no body, or `{}`.
-    pub fn fieldless(self) -> Self {
+    pub fn without_fields(self) -> Self {
         Self { body_bytes_max: Some(EMPTY_BODY_BYTES_MAX), ..self }
     }
 
@@ -93,14 +100,30 @@ impl RouteRules {
         Self { body_bytes_max: Some(SIGNED_BODY_BYTES_MAX), ..self }
     }
 
-    /// Declares that the route ignores idempotency keys.
-    pub fn keyless(self) -> Self {
+    /// Declares that the route ignores idempotency keys and `If-Match`.
+    pub fn ignores_idempotency_keys(self) -> Self {
         Self { takes_key: Some(false), ..self }
     }
 
     /// Declares that the route takes idempotency keys, although its class is not `write`.
-    pub fn keyed(self) -> Self {
+    pub fn takes_idempotency_keys(self) -> Self {
         Self { takes_key: Some(true), ..self }
+    }
+
+    /// Declares that requests need no version of the API, because browsers or other systems send them.
+    pub fn without_version(self) -> Self {
+        Self { is_without_version: true, ..self }
+    }
+
+    /// Declares that the route ignores `If-Match`, because its requests create something or concern several
+    /// resources.
+    pub fn without_revision(self) -> Self {
+        Self { is_without_revision: true, ..self }
+    }
+
+    /// Declares that a write supports `Prefer: wait=…`.
+    pub fn with_wait(self) -> Self {
+        Self { takes_wait: true, ..self }
     }
 
     /// Gives the handler more time than other handlers.

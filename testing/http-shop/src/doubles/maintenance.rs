@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use souk_command_api::{Maintenance, MaintenanceError};
-use souk_eventsourcing::parking::{Entity, Parked, Poison, Skip};
+use souk_eventsourcing::parking::{ApplyFailure, Entity, Parked, Skip};
 use souk_eventsourcing::testkit::noon;
 use souk_eventsourcing::{Position, Revision, StreamName};
 
@@ -17,7 +17,7 @@ pub(crate) struct OneParked {
 
 fn parked(owner: &str) -> Parked {
     let category = if owner == "checkout" { "checkout" } else { "order" };
-    let poison = Poison {
+    let failure = ApplyFailure {
         entity: Entity::Key("a".to_owned()),
         stream: StreamName::new(category, "a"),
         revision: Revision(3),
@@ -25,7 +25,7 @@ fn parked(owner: &str) -> Parked {
         reason: "missing field `carrier`".to_owned(),
         can_be_skipped: owner != "checkout",
     };
-    Parked { poison, keys: vec!["a".to_owned()], since: noon() }
+    Parked { failure, keys: vec!["a".to_owned()], since: noon() }
 }
 
 #[async_trait]
@@ -41,7 +41,7 @@ impl Maintenance for OneParked {
     async fn retry(&self, owner: &str, entity: &str, skip: Option<Skip>) -> Result<usize, MaintenanceError> {
         let parked = self.find(owner, entity).await?;
         if skip.is_none() {
-            return Err(MaintenanceError::StillParked(parked.poison.to_string()));
+            return Err(MaintenanceError::StillParked(parked.failure.to_string()));
         }
         *self.released.lock().unwrap() = true;
         Ok(2)

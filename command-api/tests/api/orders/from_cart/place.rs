@@ -111,8 +111,8 @@ async fn a_lower_price_is_used_and_reported() {
     let cart = shop.ports.aggregates.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap();
     let path = format!("/api/products/{}", cart.state.cart_lines()[0].product);
     shop.admin(Call::put(&path, &product_body("heart", 200))).await.done(200);
-    let pounds = |amount: i64| json!({"amount": amount, "currency": "GBP"});
-    let changes = json!([{"sku": "heart", "shown": pounds(255), "charged": pounds(200)}]);
+    let pence = |amount: i64| json!({"amount": amount, "currency": "GBP"});
+    let changes = json!([{"sku": "heart", "shown": pence(255), "charged": pence(200)}]);
     let first = shop.customer("ada", from_cart().key("k")).await.done(202);
     assert_eq!(first.body["priceChanges"], changes);
     let repeat = shop.customer("ada", from_cart().key("k")).await.done(202);

@@ -1,14 +1,16 @@
-//! For each route with text fields: a shop in which a request to the route succeeds, and a valid body.
+//! For each route with text fields: a shop in which a request to the route succeeds, and a valid body. Only
+//! routes for which the example of the API document is not enough are listed here.
 
 use serde_json::{Value, json};
 use souk_domain::RefundId;
 use souk_domain::payment::PaymentCommand;
 use souk_http_shop::{Call, Response, Shop};
 
-use crate::auth::{PASSWORD, signed_up};
+use crate::auth::signed_up;
 use crate::orders::confirmed;
 use crate::payments::signed;
 use crate::payments::{capture, record, unpaid_order};
+use crate::rules::examples::{self, example};
 
 /// A shop that is prepared for requests to a route.
 pub(crate) struct Stage {
@@ -69,7 +71,8 @@ async fn paid(shop: &Shop) -> String {
 /// Path of a route's resource, and valid bodies.
 type Prepared = (String, Vec<Value>);
 
-/// Creates the resource of a route. Returns `None` for a route that is not listed here.
+/// Creates the resource of a route. The body for a route that is not listed here is the example of the API
+/// document. Returns `None` if such a route has parameters other than the id of its resource.
 async fn prepare(shop: &Shop, route: &str) -> Option<Prepared> {
     let path = route.split_once(' ')?.1;
     if let Some(prepared) = prepare_goods(shop, route, path).await {
@@ -78,7 +81,11 @@ async fn prepare(shop: &Shop, route: &str) -> Option<Prepared> {
     if let Some(prepared) = prepare_order(shop, route, path).await {
         return Some(prepared);
     }
-    prepare_other(route, path)
+    if let Some(prepared) = prepare_other(route, path) {
+        return Some(prepared);
+    }
+    let body = example(route)?;
+    Some((examples::path(shop, path).await?, vec![body]))
 }
 
 /// Prepares the routes of products and stock.
@@ -164,14 +171,9 @@ async fn prepare_order(shop: &Shop, route: &str, path: &str) -> Option<Prepared>
     })
 }
 
-/// Prepares the routes that need no resource.
+/// Prepares the routes of users, carts and parked entities.
 fn prepare_other(route: &str, path: &str) -> Option<Prepared> {
     Some(match route {
-        "POST /api/auth/signup" | "POST /api/admin/users" => {
-            let account = json!({"email": "bob@example.org", "password": PASSWORD, "name": "Robert"});
-            (path.to_owned(), vec![account])
-        }
-        "PUT /api/users/me" => (path.to_owned(), vec![json!({"name": "Ada", "phone": "+44 20 7946 0000"})]),
         "POST /api/users/me/addresses" | "PUT /api/users/me/addresses/{id}" => {
             let mut entry = address();
             entry["label"] = json!("my home");
@@ -190,7 +192,7 @@ fn prepare_other(route: &str, path: &str) -> Option<Prepared> {
     })
 }
 
-/// Prepares a shop for requests to a route; `None` for a route that stores no text.
+/// Prepares a shop for requests to a route; `None` if the route must be listed in this file.
 pub(crate) async fn stage(route: &str, by_import: bool) -> Option<Stage> {
     let shop = Shop::stocked().await;
     shop.set_stock("heart", 1_000).await;

@@ -1,6 +1,6 @@
 //! Description of the configuration in use, for people.
 
-use super::{Configuration, IdentityProvider, Limiting, Role};
+use super::{Configuration, IdentityProvider, LimitMode, Role};
 
 /// Setting with its variable name, its value and its meaning.
 type Setting = (&'static str, String, &'static str);
@@ -42,9 +42,9 @@ impl Configuration {
 
     fn describe_gateway(&self) -> Vec<Setting> {
         let limits = match self.limits {
-            Limiting::On => "on",
-            Limiting::Guesses => "guesses",
-            Limiting::Off => "off",
+            LimitMode::On => "on",
+            LimitMode::Guesses => "guesses",
+            LimitMode::Off => "off",
         };
         let redis = is_set(self.redis.is_some(), "(not set: this process counts only its own requests)");
         let public_url = self.public_url.clone().unwrap_or_else(|| "(the listen address)".to_owned());

@@ -38,7 +38,7 @@ const RESPONSE_HEADERS: [HeaderName; 9] = [
 
 /// Adds the headers to every response. Scripts of the given origins may send requests; scripts of other sites
 /// may not.
-pub fn for_browsers(router: Router, origins: Vec<HeaderValue>) -> Router {
+pub fn with_browser_headers(router: Router, origins: Vec<HeaderValue>) -> Router {
     let always = |name: &'static str, value: &'static str| {
         let name = HeaderName::from_static(name);
         let value = HeaderValue::from_static(value);

@@ -10,7 +10,7 @@ use ipnet::{IpNet, Ipv4Net};
 use souk_domain::{Currency, money};
 use souk_sign_in::password::Cost;
 
-use super::{Configuration, ConfigurationError, Limiting, Overrides, Raw, Role, Secret, providers};
+use super::{Configuration, ConfigurationError, LimitMode, Overrides, Raw, Role, Secret, providers};
 
 /// Default data folder.
 const DATA: &str = "souk-data";
@@ -155,11 +155,11 @@ fn rebuild_cpu_share(text: Option<String>) -> Result<f64, ConfigurationError> {
     })
 }
 
-fn limits(text: Option<&str>) -> Result<Limiting, ConfigurationError> {
+fn limits(text: Option<&str>) -> Result<LimitMode, ConfigurationError> {
     match text {
-        None | Some("on") => Ok(Limiting::On),
-        Some("guesses") => Ok(Limiting::Guesses),
-        Some("off") => Ok(Limiting::Off),
+        None | Some("on") => Ok(LimitMode::On),
+        Some("guesses") => Ok(LimitMode::Guesses),
+        Some("off") => Ok(LimitMode::Off),
         Some(other) => Err(not_allowed("SOUK_LIMITS", other, "must be on, guesses or off")),
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct ImportOptions {
 }
 
 /// The effect of a line that was not refused.
-pub(super) struct Imported {
+pub(super) struct LineEffect {
     pub(super) outcome: LineOutcome,
     pub(super) id: Option<ProductId>,
     pub(super) position: Position,
@@ -38,7 +38,7 @@ pub(super) struct Imported {
     pub(super) other_skus: Vec<String>,
 }
 
-impl Imported {
+impl LineEffect {
     fn created(id: Option<ProductId>, position: Position) -> Self {
         Self { outcome: LineOutcome::Created, id, position, changes: Vec::new(), other_skus: Vec::new() }
     }
@@ -50,7 +50,7 @@ pub(super) async fn import(
     ports: &Ports,
     line: &ImportLine,
     options: &ImportOptions,
-) -> Result<Imported, Problem> {
+) -> Result<LineEffect, Problem> {
     for _ in 1..ATTEMPTS_MAX {
         match attempt(ports, line, options).await {
             Err(problem) if problem.code() == "revision-mismatch" => {}
@@ -60,7 +60,7 @@ pub(super) async fn import(
     attempt(ports, line, options).await
 }
 
-async fn attempt(ports: &Ports, line: &ImportLine, options: &ImportOptions) -> Result<Imported, Problem> {
+async fn attempt(ports: &Ports, line: &ImportLine, options: &ImportOptions) -> Result<LineEffect, Problem> {
     let origin = Origin::new(ports.clock.new_id(), options.actor.clone(), options.correlation_id.clone());
     let LineProduct { owner, loaded } = find(ports, line).await?;
     match (owner, loaded) {
@@ -72,7 +72,7 @@ async fn attempt(ports: &Ports, line: &ImportLine, options: &ImportOptions) -> R
             // The claim of a product that was never written names the product's id: the new product gets this
             // id.
             let claimed = owner.as_ref().and_then(|stream| ProductId::parse(stream.id()).ok());
-            let id = claimed.unwrap_or_else(|| ProductId(origin.command_id.creates("product")));
+            let id = claimed.unwrap_or_else(|| ProductId(origin.command_id.derived_id("product")));
             let import = Import { ports, line, is_dry: options.is_dry, origin };
             import.create(id).await
         }
@@ -111,21 +111,21 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    async fn create(self, id: ProductId) -> Result<Imported, Problem> {
-        let content = self.line.amendment.created(self.ports.settings.currency);
+    async fn create(self, id: ProductId) -> Result<LineEffect, Problem> {
+        let content = self.line.amendment.to_content(self.ports.settings.currency);
         let content = content.map_err(|errors| self.line.problem(errors))?;
         let stream = Product::stream(id);
         if self.is_dry {
             new_skus_of(self.ports, &ProductState::default(), &content, &stream.to_string()).await?;
-            return Ok(Imported::created(None, Position::START));
+            return Ok(LineEffect::created(None, Position::START));
         }
         let command = ProductCommand::Create { content, epoch: 0 };
         let (_, position) =
             write_product(self.ports, CommandRequest::new(stream, command, self.origin)).await?;
-        Ok(Imported::created(Some(id), position))
+        Ok(LineEffect::created(Some(id), position))
     }
 
-    async fn change(self, stream: &StreamName, loaded: &Loaded<Product>) -> Result<Imported, Problem> {
+    async fn change(self, stream: &StreamName, loaded: &Loaded<Product>) -> Result<LineEffect, Problem> {
         if loaded.state.is_withdrawn() {
             return Err(product_problem(CommandError::Rejected(ProductRejection::Withdrawn)));
         }
@@ -134,7 +134,8 @@ impl Import<'_> {
         let is_other = |sku: &&Sku| self.line.skus().all(|named| named != *sku);
         let other_skus = loaded.state.skus().filter(is_other).map(ToString::to_string).collect();
         let outcome = LineOutcome::Unchanged;
-        let unchanged = Imported { outcome, id, position: loaded.position, changes: Vec::new(), other_skus };
+        let unchanged =
+            LineEffect { outcome, id, position: loaded.position, changes: Vec::new(), other_skus };
         if self.is_whole_content_of(&loaded.state) {
             return Ok(unchanged);
         }
@@ -143,7 +144,7 @@ impl Import<'_> {
         let skus: Vec<&Sku> = self.line.skus().collect();
         new_skus(self.ports, &loaded.state, &skus, &stream.to_string()).await?;
         let before = content_at(self.ports, stream, loaded.revision).await?;
-        let content = self.line.amendment.applied(&before, self.ports.settings.currency);
+        let content = self.line.amendment.apply_to(&before, self.ports.settings.currency);
         let content = content.map_err(|errors| self.line.problem(errors))?;
         if content == before {
             return Ok(unchanged);
@@ -151,16 +152,16 @@ impl Import<'_> {
         let outcome = LineOutcome::Changed;
         if self.is_dry {
             let changes = changes::between(&before, &content);
-            return Ok(Imported { outcome, changes, ..unchanged });
+            return Ok(LineEffect { outcome, changes, ..unchanged });
         }
         let position = self.replace(stream, loaded, content).await?;
-        Ok(Imported { outcome, position, ..unchanged })
+        Ok(LineEffect { outcome, position, ..unchanged })
     }
 
     /// Returns true if a new product made from this line would have exactly the content of the existing
     /// product. Then the line changes nothing, and the content need not be read from the log.
     fn is_whole_content_of(&self, state: &ProductState) -> bool {
-        let content = self.line.amendment.created(self.ports.settings.currency);
+        let content = self.line.amendment.to_content(self.ports.settings.currency);
         content.is_ok_and(|content| state.has_content(&content))
     }
 

@@ -48,7 +48,7 @@ pub struct Configuration {
     /// Role of this process.
     pub role: Role,
     /// Limits for clients that send too many requests or guess secrets.
-    pub limits: Limiting,
+    pub limits: LimitMode,
     /// Address of the Redis in which gateways share request counts and ended sessions.
     pub redis: Option<Secret>,
     /// Address of the shop for browsers. `None` if it is the listen address.
@@ -89,9 +89,9 @@ pub enum Role {
     },
 }
 
-/// Limits for clients.
+/// Choice of the limits for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limiting {
+pub enum LimitMode {
     /// Request rates and guesses of secrets are limited.
     On,
     /// Only guesses of secrets are limited. Use this behind a gateway that limits request rates.

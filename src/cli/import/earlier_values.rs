@@ -29,7 +29,7 @@ impl EarlierValues {
 
     /// Records the values of a line that the shop accepted. If the shop refused the line because of another
     /// line of the batch, the message is replaced here: the shop does not know the line numbers of the file.
-    pub fn note(&mut self, line: &mut InputLine, result: &LineResult) {
+    pub fn record(&mut self, line: &mut InputLine, result: &LineResult) {
         let Some(id) = &result.id else { return };
         if result.outcome == LineOutcome::Refused {
             self.refuse(line, id);
@@ -40,7 +40,7 @@ impl EarlierValues {
             return;
         }
         let Some(read) = read(line) else { return };
-        self.values.entry(id.clone()).or_default().note(&read, line.number);
+        self.values.entry(id.clone()).or_default().record(&read, line.number);
         let others = result.other_skus.iter().map(|sku| (sku.clone(), id.clone()));
         self.products.extend(others);
     }

@@ -35,7 +35,7 @@ const RETRY_AFTER_S: u32 = 1;
 
 /// Memory budgets of one process.
 #[derive(Debug)]
-pub struct Room {
+pub struct MemoryBudgets {
     bodies: Arc<Shares>,
     responses: Arc<Shares>,
     heads: Arc<Shares>,
@@ -51,7 +51,7 @@ pub(crate) struct RequestPlace {
 
 /// Sizes of the memory budgets.
 #[derive(Clone, Copy, Debug)]
-pub struct RoomLimits {
+pub struct MemoryLimits {
     /// Budget for request bodies that are being received, in bytes.
     pub bodies_bytes_max: usize,
     /// Budget for responses that clients have not read yet, in bytes.
@@ -62,7 +62,7 @@ pub struct RoomLimits {
     pub requests_max: usize,
 }
 
-impl Default for RoomLimits {
+impl Default for MemoryLimits {
     fn default() -> Self {
         Self {
             bodies_bytes_max: BODIES_BYTES_MAX,
@@ -73,15 +73,15 @@ impl Default for RoomLimits {
     }
 }
 
-impl Default for Room {
+impl Default for MemoryBudgets {
     fn default() -> Self {
-        Self::new(RoomLimits::default())
+        Self::new(MemoryLimits::default())
     }
 }
 
-impl Room {
+impl MemoryBudgets {
     /// Creates budgets of these sizes.
-    pub fn new(limits: RoomLimits) -> Self {
+    pub fn new(limits: MemoryLimits) -> Self {
         Self {
             bodies: Shares::new(limits.bodies_bytes_max),
             responses: Shares::new(limits.responses_bytes_max),

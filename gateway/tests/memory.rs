@@ -18,7 +18,7 @@ use futures_util::StreamExt as _;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use souk_eventsourcing::testkit::Noon;
-use souk_gateway::{Bodies, Edge, Limits, Room, RoomLimits, edge};
+use souk_gateway::{BodyHandling, Edge, Limits, MemoryBudgets, MemoryLimits, edge};
 use souk_http::Keys;
 use souk_http::routes::SIGNED_BODY_BYTES_MAX;
 use tokio::task::JoinHandle;
@@ -34,7 +34,7 @@ struct Server {
     _folder: tempfile::TempDir,
 }
 
-fn server(limits: RoomLimits) -> Server {
+fn server(limits: MemoryLimits) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let length = |body: Bytes| async move { body.len().to_string() };
     let router = Router::new()
@@ -53,8 +53,8 @@ fn server(limits: RoomLimits) -> Server {
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::off()),
         proxies: Arc::default(),
-        bodies: Bodies::ReadHere,
-        room: Arc::new(Room::new(limits)),
+        bodies: BodyHandling::ReadHere,
+        memory: Arc::new(MemoryBudgets::new(limits)),
     };
     Server { router: edge(router, settings), _folder: folder }
 }
@@ -101,7 +101,7 @@ async fn problem(response: Response) -> (u16, HeaderMap, String) {
 // Proves: edge.fair-shares
 #[tokio::test(start_paused = true)]
 async fn slow_bodies_share_one_budget_and_leave_room_for_other_clients() {
-    let server = server(RoomLimits { bodies_bytes_max: 64 * 1024, ..RoomLimits::default() });
+    let server = server(MemoryLimits { bodies_bytes_max: 64 * 1024, ..MemoryLimits::default() });
     let bodies: Vec<_> =
         (0..9).map(|_| server.begin(request(1, "POST", "/api/cart/items", endless(8 * 1024)))).collect();
     tokio::time::sleep(SOON).await;
@@ -124,7 +124,7 @@ async fn slow_bodies_share_one_budget_and_leave_room_for_other_clients() {
 
 #[tokio::test(start_paused = true)]
 async fn a_route_that_takes_no_body_refuses_a_body_before_it_arrives() {
-    let server = server(RoomLimits::default());
+    let server = server(MemoryLimits::default());
     for body in [Body::from("x"), endless(1)] {
         let response = tokio::time::timeout(SOON, server.send(request(1, "GET", "/health/live", body))).await;
         let (status, _, code) = problem(response.expect("the response does not wait for the body")).await;
@@ -139,7 +139,7 @@ async fn a_route_that_takes_no_body_refuses_a_body_before_it_arrives() {
 
 #[tokio::test]
 async fn a_large_webhook_is_refused() {
-    let server = server(RoomLimits::default());
+    let server = server(MemoryLimits::default());
     let webhook = |bytes: usize| request(1, "POST", "/api/payments/webhook", Body::from(vec![b' '; bytes]));
     assert_eq!(server.send(webhook(SIGNED_BODY_BYTES_MAX)).await.status(), 200);
     let (status, _, code) = problem(server.send(webhook(SIGNED_BODY_BYTES_MAX + 1)).await).await;
@@ -148,7 +148,7 @@ async fn a_large_webhook_is_refused() {
 
 #[tokio::test]
 async fn unread_responses_share_one_budget_and_responses_to_writes_are_never_refused() {
-    let server = server(RoomLimits { responses_bytes_max: 80_000, ..RoomLimits::default() });
+    let server = server(MemoryLimits { responses_bytes_max: 80_000, ..MemoryLimits::default() });
     let read = |client: u8| request(client, "GET", "/api/products", Body::empty());
     let mut unread = Vec::new();
     for _ in 0..4 {
@@ -170,7 +170,7 @@ async fn unread_responses_share_one_budget_and_responses_to_writes_are_never_ref
 
 #[tokio::test(start_paused = true)]
 async fn running_requests_share_places_even_on_routes_without_a_rate_limit() {
-    let server = server(RoomLimits { requests_max: 8, ..RoomLimits::default() });
+    let server = server(MemoryLimits { requests_max: 8, ..MemoryLimits::default() });
     let pending: Vec<_> =
         (0..5).map(|_| server.begin(request(1, "POST", "/api/auth/login", Body::empty()))).collect();
     tokio::time::sleep(SOON).await;
@@ -189,7 +189,7 @@ async fn running_requests_share_places_even_on_routes_without_a_rate_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn heads_of_running_requests_share_one_budget() {
-    let server = server(RoomLimits { heads_bytes_max: 40_000, ..RoomLimits::default() });
+    let server = server(MemoryLimits { heads_bytes_max: 40_000, ..MemoryLimits::default() });
     let long_head = |client: u8, method: &str, path: &str, bytes: usize| {
         let mut request = request(client, method, path, Body::empty());
         request.headers_mut().insert("x-long", "x".repeat(bytes).parse().unwrap());
@@ -220,7 +220,7 @@ async fn heads_of_running_requests_share_one_budget() {
 
 #[tokio::test]
 async fn a_body_in_pieces_of_any_size_is_read_unchanged() {
-    let server = server(RoomLimits::default());
+    let server = server(MemoryLimits::default());
     for size in [1, 7, 1_000, 16 * 1024, 40_000] {
         let sent: Vec<u8> = (0..100_000_u32).map(|number| number.to_le_bytes()[0]).collect();
         let pieces: Vec<_> =
@@ -234,7 +234,7 @@ async fn a_body_in_pieces_of_any_size_is_read_unchanged() {
 
 #[tokio::test]
 async fn unread_responses_to_writes_use_the_budget_of_later_reads() {
-    let server = server(RoomLimits { responses_bytes_max: 40_000, ..RoomLimits::default() });
+    let server = server(MemoryLimits { responses_bytes_max: 40_000, ..MemoryLimits::default() });
     let read = |client: u8| request(client, "GET", "/api/products", Body::empty());
     let write = || request(1, "POST", "/api/auth/logout", Body::empty());
     let mut unread = Vec::new();
@@ -251,7 +251,7 @@ async fn unread_responses_to_writes_use_the_budget_of_later_reads() {
 /// Regression test: unread streamed responses used up the whole budget.
 #[tokio::test(start_paused = true)]
 async fn unread_streamed_responses_leave_room_for_other_clients() {
-    let server = server(RoomLimits { responses_bytes_max: 40_000, ..RoomLimits::default() });
+    let server = server(MemoryLimits { responses_bytes_max: 40_000, ..MemoryLimits::default() });
     let mut responses = Vec::new();
     for client in 1..=2 {
         let read = request(client, "GET", "/api/products/lamp", Body::empty());

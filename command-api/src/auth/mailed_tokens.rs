@@ -32,9 +32,9 @@ pub const RESET_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// The places for requests for a password reset.
 #[derive(Clone, Debug)]
-pub struct Resets(Arc<Semaphore>);
+pub struct ResetPlaces(Arc<Semaphore>);
 
-impl Default for Resets {
+impl Default for ResetPlaces {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(RESETS_AT_ONCE_MAX)))
     }

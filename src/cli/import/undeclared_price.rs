@@ -16,7 +16,7 @@ const WORDS: [&str; 10] = ["e", "kr", "rs", "zł", "kč", "ft", "lei", "fr", "sf
 
 /// Price that is not written in minor units.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undeclared {
+pub struct UndeclaredPrice {
     /// Text of the cell.
     cell: String,
     /// Value of the price if the decimal sign is a point. `None` if it can't be read that way.
@@ -25,7 +25,7 @@ pub struct Undeclared {
     with_comma: Option<String>,
 }
 
-impl Undeclared {
+impl UndeclaredPrice {
     /// Reads the cell. Returns `None` if it contains minor units, or no amount of money at all.
     pub fn of(cell: &str) -> Option<Self> {
         if decimal::is_whole(cell) || !(has_broken_number(cell) || is_money(cell)) {
@@ -69,17 +69,17 @@ fn is_money(cell: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct UndeclaredPrices {
     /// First such price, and its line number.
-    first: Option<(u64, Undeclared)>,
+    first: Option<(u64, UndeclaredPrice)>,
     /// First price that can have only a decimal point.
-    with_point: Option<(u64, Undeclared)>,
+    with_point: Option<(u64, UndeclaredPrice)>,
     /// First price that can have only a decimal comma.
-    with_comma: Option<(u64, Undeclared)>,
+    with_comma: Option<(u64, UndeclaredPrice)>,
 }
 
 impl UndeclaredPrices {
     /// Records the price of a line.
-    pub fn note(&mut self, line: &InputLine) {
-        let Some(price) = &line.undeclared else { return };
+    pub fn record(&mut self, line: &InputLine) {
+        let Some(price) = &line.undeclared_price else { return };
         let place = match price.sign() {
             Some('.') => &mut self.with_point,
             Some(_) => &mut self.with_comma,
@@ -113,8 +113,8 @@ fn declared(sign: char, line: u64) -> String {
 }
 
 /// Returns the advice for a price with an unclear decimal sign.
-fn doubtful(price: &Undeclared) -> String {
-    let Undeclared { with_point: Some(point), with_comma: Some(comma), .. } = price else {
+fn doubtful(price: &UndeclaredPrice) -> String {
+    let UndeclaredPrice { with_point: Some(point), with_comma: Some(comma), .. } = price else {
         return "write only a number, such as 5 or 0.50; use --decimal . or --decimal , if the prices are decimal numbers"
             .to_owned();
     };
@@ -136,13 +136,13 @@ mod tests {
     fn refusal(cells: &[&str]) -> Option<String> {
         let mut prices = UndeclaredPrices::default();
         for (number, cell) in (2..).zip(cells) {
-            let undeclared = Undeclared::of(cell);
-            prices.note(&InputLine {
+            let undeclared_price = UndeclaredPrice::of(cell);
+            prices.record(&InputLine {
                 number,
                 product: Err(String::new()),
-                odd: Vec::new(),
+                warnings: Vec::new(),
                 raw: None,
-                undeclared,
+                undeclared_price,
             });
         }
         prices.refusal()
@@ -174,10 +174,10 @@ mod tests {
             "12.50*",
             "1\u{a0}250,00",
         ] {
-            assert!(Undeclared::of(cell).is_some(), "{cell}");
+            assert!(UndeclaredPrice::of(cell).is_some(), "{cell}");
         }
         for cell in ["", "5", " 5 ", "-5", "oops", "n/a", "-", "see 5", "A5", "a.b", "99999999999999999999"] {
-            assert_eq!(Undeclared::of(cell), None, "{cell}");
+            assert_eq!(UndeclaredPrice::of(cell), None, "{cell}");
         }
     }
 
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_values_in_the_advice_are_those_that_an_import_reads() {
-        let price = Undeclared::of("1.250").unwrap();
+        let price = UndeclaredPrice::of("1.250").unwrap();
         assert_eq!(decimal::plain("1.250", ',').ok(), price.with_comma);
         assert_eq!(decimal::plain("1.250", '.').ok(), price.with_point);
     }

@@ -11,7 +11,7 @@ const LAST_LINES: usize = 30;
 
 /// The output of a stage.
 #[derive(Default)]
-pub(super) struct Printed {
+pub(super) struct StageOutput {
     pub(super) passed: u64,
     pub(super) failed: u64,
     is_tests: bool,
@@ -21,7 +21,7 @@ pub(super) struct Printed {
     last: VecDeque<String>,
 }
 
-impl Printed {
+impl StageOutput {
     /// Takes a line of the output.
     pub(super) fn add(&mut self, line: &str) {
         self.count(line);
@@ -91,13 +91,13 @@ fn begins_a_failure(line: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn printed(lines: &[&str], success: bool) -> Printed {
-        let mut printed = Printed::default();
+    fn output(lines: &[&str], success: bool) -> StageOutput {
+        let mut output = StageOutput::default();
         for line in lines {
-            printed.add(line);
+            output.add(line);
         }
-        printed.ended(success);
-        printed
+        output.ended(success);
+        output
     }
 
     #[test]
@@ -105,14 +105,14 @@ mod tests {
         let ok =
             "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s";
         let bad = "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out";
-        assert_eq!(printed(&[ok, "running 5 tests", bad], false).described(), "15 passed, 2 failed");
-        assert_eq!(printed(&[ok], true).described(), "12 passed, 0 failed");
+        assert_eq!(output(&[ok, "running 5 tests", bad], false).described(), "15 passed, 2 failed");
+        assert_eq!(output(&[ok], true).described(), "12 passed, 0 failed");
     }
 
     #[test]
     fn a_stage_without_tests_is_one_check() {
-        assert_eq!(printed(&["Checking"], true).described(), "1 passed, 0 failed");
-        assert_eq!(printed(&[], false).described(), "0 passed, 1 failed");
+        assert_eq!(output(&["Checking"], true).described(), "1 passed, 0 failed");
+        assert_eq!(output(&[], false).described(), "0 passed, 1 failed");
     }
 
     #[test]
@@ -127,9 +127,9 @@ mod tests {
             "more",
         ];
         assert_eq!(
-            printed(&lines, false).failure_lines(),
+            output(&lines, false).failure_lines(),
             "test b ... FAILED\nthread 'b' panicked at b.rs:1:\nno\n"
         );
-        assert_eq!(printed(&["one", "two"], false).failure_lines(), "one\ntwo");
+        assert_eq!(output(&["one", "two"], false).failure_lines(), "one\ntwo");
     }
 }

@@ -9,7 +9,7 @@ use super::event::{Attribute, AttributeKind};
 
 /// Returns the type and value of an attribute after it was set to a text: the type stays if the text is a
 /// value of this type, otherwise it becomes text.
-pub(super) fn value(old: &Attribute, text: &str) -> (AttributeKind, String) {
+pub(super) fn parse_as(old: &Attribute, text: &str) -> (AttributeKind, String) {
     let read = match old.kind {
         AttributeKind::Text => None,
         AttributeKind::Boolean => truth(text),
@@ -79,7 +79,7 @@ mod tests {
 
     fn check(kind: AttributeKind, old: &str, text: &str, expected: (AttributeKind, &str)) {
         let old = Attribute { name: "a".into(), kind, value: old.into() };
-        let (kind, value) = super::value(&old, text);
+        let (kind, value) = super::parse_as(&old, text);
         assert_eq!((kind, value.as_str()), expected, "{old:?} {text}");
     }
 
