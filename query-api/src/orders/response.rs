@@ -115,7 +115,7 @@ struct ReasonResponse {
 
 /// Event in the timeline of an order.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(title = "TimelineEntry")]
+#[schema(title = "Moment")]
 struct MomentResponse {
     #[schema(format = DateTime)]
     at: String,
