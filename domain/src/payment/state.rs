@@ -176,10 +176,13 @@ impl RequestedPayment {
         is_known || self.attempt == attempt
     }
 
-    /// Returns true for a refund that waits for its answer or is completed. Requesting it again changes
-    /// nothing.
+    /// Returns true for a refund that was requested before, also if it failed. Requesting it again changes
+    /// nothing: a failed refund is owed, and retried under a new id.
     pub(super) fn is_requested(&self, refund: RefundId) -> bool {
-        self.open_refunds.contains_key(&refund) || self.completed_refunds.contains_key(&refund)
+        self.open_refunds.contains_key(&refund)
+            || self.completed_refunds.contains_key(&refund)
+            || self.failed_refunds.contains_key(&refund)
+            || self.settled_refunds.contains_key(&refund)
     }
 
     /// Returns the open debt that is another try of the same refund.

@@ -62,6 +62,14 @@ fn requested_amount(events: &[PaymentEvent]) -> i64 {
     }
 }
 
+#[test]
+fn a_failed_refund_is_not_requested_again_under_the_same_id() {
+    for capped in [false, true] {
+        let again = PaymentCommand::Refund { refund: REFUND, amount: None, capped, reason: "broken".into() };
+        given::<Payment>(&payment_with_debt()).when(&again).then(&[]);
+    }
+}
+
 /// A refund of 4 of 10 pounds fails. Then every other refund can use only the other 6 pounds.
 // Proves: payments.debt-holds-its-amount
 #[test]
