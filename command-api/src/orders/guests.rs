@@ -5,7 +5,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use souk_domain::order::Order;
 use souk_domain::{Email, OrderId};
-use souk_eventsourcing::Position;
 use souk_http::guard::Target;
 use souk_http::headers::WriteHeaders;
 use souk_http::routes::{Access, ApiRouter, RateClass, Side, rules};
@@ -48,39 +47,28 @@ pub async fn erase(
     );
     let find = async {
         let candidates = ports.finder.by_code(&code).await?;
-        if let Some(position) = earlier_position(&ports, &candidates, &write).await? {
-            return Ok(Guest::Erased(position));
-        }
-        let order = order_of_guest(&ports, candidates, &email).await?;
-        order.map(Guest::Known).ok_or_else(|| Problem::new("not-found", "there is no such order"))
+        let order = match erased_order(&ports, &candidates, &write).await? {
+            Some(order) => Some(order),
+            None => order_of_guest(&ports, candidates, &email).await?,
+        };
+        order.ok_or_else(|| Problem::new("not-found", "there is no such order"))
     };
-    let position = match ports.accounts.guard.attempt(&target, caller.address, find, |_| true).await? {
-        Guest::Known(order) => erasure::erase_guest(&ports, order, &write.origin).await?,
-        Guest::Erased(position) => position,
-    };
+    let order = ports.accounts.guard.attempt(&target, caller.address, find, |_| true).await?;
+    let position = erasure::erase_guest(&ports, order, &write.origin).await?;
     Ok((StatusCode::ACCEPTED, [(POSITION, position.to_string())]).into_response())
 }
 
-/// Guest of an order.
-enum Guest {
-    /// The order of a guest whose data the shop has.
-    Known(OrderId),
-    /// The guest was erased by an earlier request with the same idempotency key, at this position of the log.
-    Erased(Position),
-}
-
-/// Returns the position that an earlier request with the same idempotency key got; `None` if there was none.
-/// After an erasure, no e-mail address is left to compare with.
-async fn earlier_position(
+/// Returns the order whose guest an earlier request with the same idempotency key erased; `None` if there was no
+/// such request. After an erasure, no e-mail address is left to compare with.
+async fn erased_order(
     ports: &Ports,
     candidates: &[GuestOrder],
     write: &WriteRequest<'_>,
-) -> Result<Option<Position>, Problem> {
+) -> Result<Option<OrderId>, Problem> {
     if write.keyed {
         for candidate in candidates {
-            let earlier = erasure::earlier_erasure(ports, candidate.order, &write.origin).await?;
-            if earlier.is_some() {
-                return Ok(earlier);
+            if erasure::was_erased_by(ports, candidate.order, &write.origin).await? {
+                return Ok(Some(candidate.order));
             }
         }
     }

@@ -77,14 +77,9 @@ pub async fn erase_order(
     Ok(())
 }
 
-/// Returns the position that an earlier request with the same idempotency key got when it erased the guest of an
-/// order; `None` if there was no such request.
-pub async fn earlier_erasure(
-    ports: &Ports,
-    order: OrderId,
-    origin: &Origin,
-) -> Result<Option<Position>, Problem> {
-    erasure::earlier_erasure(&ports.shop(), order, origin).await.map_err(problem)
+/// Returns true if an earlier request with the same idempotency key erased the guest of the order.
+pub async fn was_erased_by(ports: &Ports, order: OrderId, origin: &Origin) -> Result<bool, Problem> {
+    erasure::was_erased_by(&ports.shop(), order, origin).await.map_err(problem)
 }
 
 /// Erases the guest of an order. An order that was attached to a customer is reported as not found.
@@ -111,7 +106,8 @@ pub async fn erase_guest(ports: &Ports, order: OrderId, origin: &Origin) -> Resu
 }
 
 /// Repeats the attempt to destroy the key of a person whose erasure is in the log, until it succeeds or the
-/// shop stops. The client can't repeat the request, since it no longer finds the order.
+/// shop stops. A client without an idempotency key can't repeat the request, since it no longer finds the
+/// order.
 async fn destroy_key(ports: Ports, person: Person) {
     let mut stopping = ports.stopping.clone();
     loop {

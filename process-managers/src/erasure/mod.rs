@@ -18,7 +18,7 @@ mod steps;
 pub use complete::{CustomerOrders, ErasureOutcome, complete};
 pub use error::ErasureError;
 pub use perform::{
-    delete_account_data, earlier_erasure, erase_customer, erase_guest, erase_order, forget_customer,
-    reopen_erasure_if_erased,
+    delete_account_data, erase_customer, erase_guest, erase_order, forget_customer, reopen_erasure_if_erased,
+    was_erased_by,
 };
 pub use steps::{ErasedSubject, ErasureStep, account_steps, customer_steps, order_steps};

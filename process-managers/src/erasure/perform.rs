@@ -62,19 +62,18 @@ pub async fn erase_order(
 ) -> Result<Outcome<Order>, CommandError<OrderRejection>> {
     let origin = step_of_order(order, origin);
     let erase = OrderCommand::Erase { person: person.clone() };
-    ports.aggregates.orders.execute(CommandRequest::new(Order::stream(order), erase, origin)).await
+    let request = CommandRequest::new(Order::stream(order), erase, origin).repeatable();
+    ports.aggregates.orders.execute(request).await
 }
 
-/// Returns the position of the event with which an earlier request of the same origin recorded an erasure on an
-/// order; `None` if there was no such request.
-pub async fn earlier_erasure(
+/// Returns true if an earlier request of the same origin recorded an erasure on the order.
+pub async fn was_erased_by(
     ports: &ShopPorts,
     order: OrderId,
     origin: &Origin,
-) -> Result<Option<Position>, CommandError<OrderRejection>> {
+) -> Result<bool, CommandError<OrderRejection>> {
     let origin = step_of_order(order, origin);
-    let found = ports.aggregates.orders.find(&Order::stream(order), &origin).await?;
-    Ok(found.map(|found| found.last_position))
+    Ok(ports.aggregates.orders.find(&Order::stream(order), &origin).await?.is_some())
 }
 
 fn step_of_order(order: OrderId, origin: &Origin) -> Origin {

@@ -93,3 +93,18 @@ async fn the_sweep_is_woken_only_if_a_person_is_erased() {
     erase_customer(&shop.ports, &ada, &origin).await.unwrap();
     assert!(is_sweep_woken(&shop.ports).await);
 }
+
+#[tokio::test]
+async fn a_repeated_erasure_of_a_guest_destroys_a_key_that_was_left() {
+    let shop = Shop::open().await;
+    shop.append_order(draft(1, None, &["A1"])).await;
+    let origin = Origin::new(Uuid::nil(), Actor::new("test", "test"), Uuid::nil().into());
+    let broken = Ports { people: Arc::new(KeysInMemory::read_only()), ..shop.ports.clone() };
+    let failed = erase_guest(&broken, order_id(1), &origin).await;
+    assert_eq!(failed.map_err(|problem| problem.code()), Err("keys-unavailable"));
+    let guest = order_id(1).guest();
+    assert!(!shop.ports.people.is_erased(&guest).await.unwrap());
+    let position = erase_guest(&shop.ports, order_id(1), &origin).await.unwrap();
+    assert!(shop.ports.people.is_erased(&guest).await.unwrap());
+    assert_eq!(erase_guest(&shop.ports, order_id(1), &origin).await.unwrap(), position);
+}
