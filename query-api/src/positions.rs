@@ -147,10 +147,10 @@ impl ReadPositions {
         let mut reached = self.progress.reached.clone();
         let mut stopping = self.stopping.clone();
         let is_reached = tokio::select! {
-        result = reached.wait_for(|reached| *reached >= required) => result.is_ok(),
-                _ = stopping.wait_for(|stopping| *stopping) => false,
-                () = tokio::time::sleep(headers.wait.unwrap_or(WAIT_DEFAULT)) => false,
-            };
+            result = reached.wait_for(|reached| *reached >= required) => result.is_ok(),
+            _ = stopping.wait_for(|stopping| *stopping) => false,
+            () = tokio::time::sleep(headers.wait.unwrap_or(WAIT_DEFAULT)) => false,
+        };
         let reached_now = *self.progress.reached.borrow();
         if is_reached { Ok(reached_now) } else { Err(behind(required, reached_now)) }
     }
