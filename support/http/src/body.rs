@@ -292,7 +292,20 @@ fn is_number_error(message: &str) -> bool {
 /// Turns a query parser message into a problem that names the parameter.
 fn parameter_problem(message: &str) -> Problem {
     let message = message.strip_prefix("Failed to deserialize query string: ").unwrap_or(message);
+    if let Some(name) = quoted(message, "duplicate field `") {
+        return Problem::parameter(name, "it occurs more than once");
+    }
     match message.split_once(": ") {
+        Some((name, why)) if why.contains("not `true` or `false`") => {
+            Problem::parameter(name, "true or false is allowed")
+        }
+        Some((name, why)) if why.starts_with("unknown variant `") => {
+            let allowed = why.rfind(", expected").map_or("", |at| &why[at + 2..]);
+            Problem::parameter(
+                name,
+                format!("there is no such value; {}", truncate(allowed, EXPECTED_CHARS_MAX)),
+            )
+        }
         _ if message.contains("unknown field `") => {
             let name = message.split('`').nth(1).unwrap_or("query");
             let allowed = match message.rfind(", expected") {
@@ -330,6 +343,21 @@ mod tests {
     struct Order {
         #[expect(dead_code, reason = "only its type matters here")]
         lines: Vec<Line>,
+    }
+
+    #[test]
+    fn a_wrong_parameter_is_named_with_what_is_allowed() {
+        for (message, detail) in [
+            ("duplicate field `limit`", "`limit`: it occurs more than once"),
+            ("inStock: provided string was not `true` or `false`", "`inStock`: true or false is allowed"),
+            (
+                "sort: unknown variant `price-up`, expected `price` or `name`",
+                "`sort`: there is no such value; expected `price` or `name`",
+            ),
+            ("limit: invalid digit found in string", "`limit`: a whole number from 1 to 100 is allowed"),
+        ] {
+            assert_eq!(parameter_problem(message).detail(), detail);
+        }
     }
 
     // Proves: common.unknown-fields
