@@ -115,7 +115,7 @@ fn report(as_json: bool, owner: &str, entity: &str, events: u64) -> anyhow::Resu
     if as_json {
         output::json(&json!({ "owner": owner, "entity": entity, "events": events }))?;
     } else {
-        output::line(format!("{owner} {entity} is no longer parked: {events} waiting event(s) were handled"));
+        output::line(format!("{owner} {entity} is no longer parked: {events} event(s) no longer wait"));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -122,11 +122,16 @@ async fn damaged_or_foreign_read_models_are_refused_and_built_again_when_removed
 async fn a_folder_without_a_shop_is_refused_and_nothing_is_created() {
     let scratch = tempfile::tempdir().unwrap();
     let missing = scratch.path().join("mistyped");
-    for command in [&["replay"][..], &["replay", "--verify"], &["replay", "orders"]] {
+    for command in [
+        &["replay"][..],
+        &["replay", "--verify"],
+        &["replay", "orders"],
+        &["events", "tail"],
+        &["log", "stats"],
+    ] {
         let error = error_of(&missing, command);
         assert!(error.contains("there is no shop in"), "{error}");
     }
-    error_of(&missing, &["events", "tail"]);
     error_of(&missing, &["log", "verify"]);
     assert!(!missing.exists());
     let error = error_of(&missing, &["log", "restore", scratch.path().to_str().unwrap()]);

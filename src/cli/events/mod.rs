@@ -5,12 +5,13 @@ mod correlation;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use souk_configuration::Configuration;
 use souk_domain::text::escaped_for_terminal;
 use souk_eventsourcing::{EventStore as _, Filter, Position, RecordedEvent, Revision, StreamName};
 use souk_query_api::EventResponse;
 use souk_sqlite_log::LogReader;
 
-use souk_configuration::Configuration;
+use crate::data_folder::require_shop;
 
 use super::output;
 use super::position_argument::position;
@@ -50,6 +51,7 @@ pub async fn run(
     command: EventsCommand,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
+    require_shop(&configuration.data)?;
     let reader = LogReader::open(&configuration.data)?;
     match command {
         EventsCommand::Stream { name, until } => {
