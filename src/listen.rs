@@ -6,9 +6,8 @@
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
-use tokio::net::{TcpListener, TcpSocket};
-
 use souk_configuration::Configuration;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// Maximum number of connections that wait until they are accepted.
 const WAITING_CONNECTIONS_MAX: u32 = 1_024;

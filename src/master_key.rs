@@ -4,11 +4,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use souk_configuration::Configuration;
 use souk_http::keys::KEYS_FOLDER;
 use souk_private_files::{ModeChange, make_folder, secure_key, write_new};
 use souk_sqlite_person_keys::{MasterKey, MasterKeyMalformed, SqlitePersonKeys};
-
-use souk_configuration::Configuration;
 
 /// Name of the master key file in the folder of keys.
 const MASTER_KEY: &str = "master";

@@ -31,10 +31,9 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use souk_command_api::import::{LineOutcome, LineResult};
+use souk_configuration::Configuration;
 use souk_domain::Sku;
 use souk_domain::text::quoted;
-
-use souk_configuration::Configuration;
 
 use super::output;
 use earlier_values::EarlierValues;
